@@ -1,0 +1,170 @@
+"""The ``alas`` command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from alas_metric import __version__
+from alas_metric.corpus import METRICS, THRESHOLD, Brief
+from alas_metric.errors import FatalError
+from alas_metric.runs import Run, RunScores, find_runs, score_run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: arguments, those of the process by default.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        FatalError: If nothing could be done; its message goes to standard error.
+    """
+    arguments = _parser().parse_args(argv)
+    return int(arguments.func(arguments) or 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="alas", description="Alignment of speech and words inside speech LLMs."
+    )
+    parser.add_argument("--version", action="version", version=f"alas {_version()}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_score(subparsers)
+    try:
+        from alas_tasks.cli import add_parsers
+    except ImportError:
+        return parser  # alas_metric can be installed alone
+    add_parsers(subparsers)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return metadata.version("lmms-eval-alas")
+    except metadata.PackageNotFoundError:
+        return __version__
+
+
+def _add_score(subparsers: Any) -> None:
+    score = subparsers.add_parser(
+        "score",
+        help="score a finished run again from its logged records",
+        description="Score a finished run again from its logged records; no model and no GPU is needed.",
+    )
+    score.add_argument(
+        "run_dir", type=Path, metavar="RUN_DIR", help="lmms-eval's --output_path, or a model's folder"
+    )
+    score.add_argument(
+        "--threshold", type=float, default=THRESHOLD, help="answer similarity from which to keep"
+    )
+    score.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
+    score.add_argument(
+        "--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest"
+    )
+    score.add_argument("--task", metavar="NAME", help="only this task")
+    score.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all values, layers included, to this file"
+    )
+    score.set_defaults(func=_score)
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    """Score runs, print a table for each, and write them all."""
+    try:
+        runs = find_runs(arguments.run_dir, arguments.date, arguments.task)
+    except ValueError as error:
+        raise FatalError(str(error)) from None
+    found = [scores for run in runs if (scores := _try_run(run, arguments)) is not None]
+    if not found:
+        raise FatalError(f"nothing to score in {arguments.run_dir}; the messages above say why")
+    console = Console()
+    for scores in found:
+        console.print(_table(scores))
+    if arguments.json is not None:
+        _write(arguments.json, [_entry(scores, arguments) for scores in found])
+    return 0
+
+
+def _try_run(run: Run, arguments: argparse.Namespace) -> RunScores | None:
+    """Score one run; a broken file is reported and does not stop the others."""
+    try:
+        scores = score_run(run, arguments.threshold, arguments.reference)
+    except (OSError, ValueError) as error:
+        _report([f"{run.model}: {error}"])
+        return None
+    _report(f"{run.model}: {message}" for message in scores.messages)
+    return scores
+
+
+def _report(messages: Iterable[str]) -> None:
+    for message in messages:
+        print(f"alas: {message}", file=sys.stderr)
+
+
+def _table(scores: RunScores) -> Table:
+    """Return the table of one run: scalars, and short forms of the rest."""
+    run = scores.run
+    table = Table(title=f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)")
+    table.add_column("metric", overflow="fold")
+    table.add_column("value", justify="right")
+    table.add_column("interval (95 %)", justify="right")
+    table.add_column("unit")
+    table.add_column("better")
+    curves = scores.values.get("layers") or {}
+    for key, value in scores.values.items():
+        metric = METRICS[key]
+        better = "" if metric.direction == "none" else metric.direction
+        table.add_row(key, _shown(value), _shown_interval(curves.get(key)), metric.unit, better)
+    return table
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "N/A"
+    if isinstance(value, Brief):
+        return ", ".join(f"{name} {count}" for name, count in value.summary.items())
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _shown_interval(curve: Any) -> str:
+    if curve is None:
+        return ""
+    low, high = (curve.get(f"headline_{end}", curve.get(end)) for end in ("low", "high"))
+    return "" if low is None or high is None else f"{_shown(low)} to {_shown(high)}"
+
+
+def _entry(scores: RunScores, arguments: argparse.Namespace) -> dict[str, Any]:
+    run = scores.run
+    return {
+        "model": run.model,
+        "task": run.task,
+        "run": run.date,
+        "threshold": arguments.threshold,
+        "reference": arguments.reference,
+        "documents": scores.documents,
+        "values": scores.values,
+        "messages": scores.messages,
+    }
+
+
+def _write(path: Path, entries: list[dict[str, Any]]) -> None:
+    try:
+        path.write_text(json.dumps({"runs": entries}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise FatalError(f"could not write {path}: {error.strerror or error}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

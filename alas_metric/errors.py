@@ -1,0 +1,49 @@
+"""The two ways in which something can go wrong: the run is lost, or one document is."""
+
+from __future__ import annotations
+
+CAUSES = {
+    "missing_audio": "the row has no audio, or its file does not exist",
+    "unreadable_audio": "the audio file is truncated or cannot be decoded",
+    "non_finite_audio": "the audio holds NaN or infinite samples",
+    "too_short": "the audio is shorter than one position of the model",
+    "empty_transcript": "the transcript has no word",
+    "no_word_timestamps": "the reference found no word, or the data set has no word timestamps",
+    "bad_timestamps": "word timestamps are NaN, reversed or as many as the words are not",
+    "out_of_memory": "the device ran out of memory on this document alone",
+    "io_error": "a file could not be read or written",
+    "error": "an unexpected exception",
+    "unreadable_record": "the response is not an alignment record",
+}
+"""Why a document is left out of every mean, with what each cause says to the user."""
+
+
+class FatalError(SystemExit):
+    """An error that ends the whole run.
+
+    The harness catches ``Exception`` in many places, carries on and exits with 0; other ranks then wait at a
+    collective for hours. ``SystemExit`` passes all of these, so the launcher stops every rank and the shell
+    sees a failure.
+
+    Args:
+        message: what was expected, what came, and what to do; printed on standard error at exit.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"alas: error: {message}")
+
+
+class SkipDocument(Exception):  # noqa: N818 - it is a decision about a document, not a failure of the program
+    """One document cannot be scored; it is counted by cause, named in the log and left out of the means.
+
+    Args:
+        cause: a key of `CAUSES`.
+        detail: what exactly was found.
+    """
+
+    def __init__(self, cause: str, detail: str = "") -> None:
+        if cause not in CAUSES:
+            raise ValueError(f"unknown cause {cause!r}; expected one of {sorted(CAUSES)}")
+        super().__init__(f"{cause}: {detail or CAUSES[cause]}")
+        self.cause = cause
+        self.detail = detail or CAUSES[cause]

@@ -1,0 +1,111 @@
+"""From the similarities of one document to its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alas_metric.alignment import WordTiming, check_words, circular_shift, monotonic_alignment_search
+from alas_metric.errors import SkipDocument
+from alas_metric.record import STATES, AlignmentRecord, check_sizes
+from alas_metric.scores import frame_hits
+
+
+def score_pair(
+    similarity: npt.ArrayLike,
+    *,
+    uid: str,
+    transcript: str,
+    words: list[str],
+    frame_seconds: float,
+    references: Mapping[str, Sequence[WordTiming]],
+    reference: str,
+    **fields: Any,
+) -> AlignmentRecord:
+    """Return the record of one document: paths, chance paths and frame hits of every layer.
+
+    Args:
+        similarity: what `compare` gives for each layer, raw and centred, shape ``(L + 1, 2, N, T)``.
+        uid: the document's id; it also decides the turn of the chance control.
+        transcript: the text that the words come from.
+        words: the N words, as `split_units` gives them.
+        frame_seconds: seconds per audio position, the model's exact stride.
+        references: N word timestamps by the name of their source; unusable ones are dropped unless primary.
+        reference: the name of the primary one.
+        fields: further fields of `AlignmentRecord`: speaker, target, audio_answer, ...
+
+    Returns:
+        The record; word timestamps are clipped to the positions.
+
+    Raises:
+        ValueError: If the shape does not fit the words, or a similarity is not finite.
+        SkipDocument: If there is no word or no position, or the primary reference is missing or unusable.
+    """
+    values = np.asarray(similarity, dtype=np.float32)
+    _check_pair(values, words, frame_seconds)
+    usable = _usable_references(references, reference, len(words), values.shape[-1] * frame_seconds)
+    return AlignmentRecord(
+        uid=uid,
+        transcript=transcript,
+        words=list(words),
+        frame_seconds=float(frame_seconds),
+        num_frames=values.shape[-1],
+        references=usable,
+        reference=reference,
+        paths=_paths(values, circular_shift(uid, values.shape[-1])),
+        hits={
+            name: dict(zip(STATES, frame_hits(values, timing, frame_seconds).T, strict=True))
+            for name, timing in usable.items()
+        },
+        **fields,
+    )
+
+
+def _check_pair(values: np.ndarray, words: Sequence[str], frame_seconds: float) -> None:
+    """Check that the similarities belong to the words."""
+    if values.ndim != 4 or values.shape[1] != 2 or values.shape[2] != len(words) or not values.shape[0]:
+        raise ValueError(
+            "expected a similarity of shape (layers, 2, words, positions), compare() of each layer, "
+            f"got {values.shape} for {len(words)} words"
+        )
+    if not words:
+        raise SkipDocument("empty_transcript")
+    if not values.shape[-1]:
+        raise SkipDocument("too_short")
+    if not 1e-6 <= frame_seconds <= 1e6:
+        raise ValueError(f"expected frame_seconds > 0, seconds per audio position, got {frame_seconds}")
+    check_sizes(len(words), values.shape[-1], values.shape[0])
+
+
+def _usable_references(
+    references: Mapping[str, Sequence[WordTiming]], primary: str, num_words: int, duration: float
+) -> dict[str, list[WordTiming]]:
+    """Return the references that can be scored, clipped to the audio; the primary one must be among them."""
+    if not references.get(primary):
+        raise SkipDocument("no_word_timestamps", f"no word timestamps {primary!r} among {sorted(references)}")
+    usable = {}
+    for name, timing in references.items():
+        try:
+            usable[name] = _checked(timing, num_words, duration)
+        except ValueError as error:
+            if name == primary:
+                raise SkipDocument("bad_timestamps", f"{name}: {error}") from error
+    return usable
+
+
+def _checked(timing: Sequence[WordTiming], num_words: int, duration: float) -> list[WordTiming]:
+    if len(timing) != num_words:
+        raise ValueError(f"{len(timing)} word timestamps for {num_words} words")
+    return check_words(timing, duration)
+
+
+def _paths(values: np.ndarray, shift: int) -> dict[str, np.ndarray]:
+    """Return the paths on raw and centred similarities, and on those of the turned audio, (L + 1, K) each."""
+    found = monotonic_alignment_search(values)
+    chance = monotonic_alignment_search(np.roll(values, shift, axis=-1))
+    paths = dict(zip(STATES, np.moveaxis(found, 1, 0), strict=True))
+    turned = {f"{state}_chance": path for state, path in zip(STATES, np.moveaxis(chance, 1, 0), strict=True)}
+    return paths | turned

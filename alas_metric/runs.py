@@ -1,0 +1,205 @@
+"""Scoring finished lmms-eval runs again from their logged records, without a model or a GPU.
+
+The harness writes ``<output_path>/<model>/<date>_results.json`` and, with ``--log_samples``,
+``<date>_samples_<task>.jsonl``, whose responses are alignment records. A run that was killed leaves no
+results but may leave samples. With nothing changed, the values are exactly those of the run's own results.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alas_metric.corpus import METRICS, THRESHOLD, summarise
+from alas_metric.record import AlignmentRecord
+from alas_metric.scores import DocumentScores, score_record
+
+_SAMPLES = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One task of one evaluation.
+
+    Args:
+        model: name of the model's folder.
+        task: name of the task.
+        date: the run's id in its file names.
+        samples: the logged samples.
+        results: the aggregated results, None if the run was killed before.
+    """
+
+    model: str
+    task: str
+    date: str
+    samples: Path
+    results: Path | None
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """Values of a run and what was odd about its files.
+
+    Args:
+        run: where the records come from.
+        values: value by key of `METRICS`.
+        documents: number of documents, skipped ones included.
+        messages: what was left out and why.
+    """
+
+    run: Run
+    values: dict[str, Any]
+    documents: int
+    messages: list[str] = field(default_factory=list)
+
+
+def find_runs(folder: Path, date: str | None = None, task: str | None = None) -> list[Run]:
+    """Return the runs of a folder, of several dates the newest for each model and task.
+
+    Args:
+        folder: the harness's output path, or the folder of one model in it.
+        date: only the run of this id.
+        task: only this task.
+
+    Raises:
+        ValueError: If the folder does not exist or holds no such samples.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"expected the output folder of lmms-eval, got {folder}, which is not a folder")
+    every = [run for path in _sample_files(folder) if (run := _run(path)) is not None]
+    wanted = [run for run in every if task in (None, run.task) and date in (None, run.date)]
+    if not wanted:
+        raise ValueError(f"no logged samples{_wanted(date, task)} in {folder}: {_hint(every)}")
+    newest = {(run.model, run.task): run for run in sorted(wanted, key=lambda run: run.date)}
+    return [newest[key] for key in sorted(newest)]
+
+
+def _sample_files(folder: Path) -> list[Path]:
+    """Return the sample files in the folder and one level below."""
+    return [path for pattern in ("*.jsonl", "*/*.jsonl") for path in folder.glob(pattern) if path.is_file()]
+
+
+def _run(samples: Path) -> Run | None:
+    """Return the run of a sample file, None if it is another file."""
+    match = _SAMPLES.fullmatch(samples.name)
+    if match is None:
+        return None
+    results = samples.with_name(f"{match['date']}_results.json")
+    model = samples.absolute().parent.name
+    return Run(model, match["task"], match["date"], samples, results if results.is_file() else None)
+
+
+def _wanted(date: str | None, task: str | None) -> str:
+    return (f" of run {date!r}" if date else "") + (f" of task {task!r}" if task else "")
+
+
+def _hint(runs: Iterable[Run]) -> str:
+    found = sorted({f"{run.date} {run.task}" for run in runs})
+    return (
+        f"it holds {', '.join(found)}" if found else "was lmms-eval run with --output_path and --log_samples?"
+    )
+
+
+def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = None) -> RunScores:
+    """Return the values of a run.
+
+    Args:
+        run: see `find_runs`.
+        threshold: of the answer filter.
+        reference: name of the word timestamps to compare with, each record's primary one by default.
+            Documents without it count as skipped.
+
+    Raises:
+        ValueError: If the samples hold no alignment record, or none with that reference.
+        OSError: If the samples cannot be read.
+    """
+    keys, messages = _result_keys(run)
+    documents: list[DocumentScores] = []
+    for label, record in _read_records(run.samples, messages):
+        documents.append(_score(label, record, reference))
+    _check_documents(documents, run, keys, reference)
+    left_out = [
+        f"{run.samples.name}: {scores.uid}: {scores.detail}" for scores in documents if _unreadable(scores)
+    ]
+    values = summarise(documents, threshold, keys or None)
+    return RunScores(run, values, len(documents), messages + left_out)
+
+
+def _result_keys(run: Run) -> tuple[list[str], list[str]]:
+    """Return the keys of METRICS that the run's own results hold, and messages; no key: all are wanted."""
+    if run.results is None:
+        return [], [
+            f"{run.samples.name}: no results beside it (was the run killed?); every metric is computed"
+        ]
+    try:
+        entry = json.loads(run.results.read_text(encoding="utf-8"))["results"][run.task]
+        found = {str(key).partition(",")[0] for key in entry}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        return [], [f"{run.results.name}: not results of this task ({error!r}); every metric is computed"]
+    return [key for key in METRICS if key in found], []
+
+
+def _read_records(path: Path, messages: list[str]) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
+    """Yield a label and the record of every sample, or why it is none; report lines without one."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                label, text = _response(json.loads(line), number)
+            except (ValueError, RecursionError) as error:
+                messages.append(
+                    f"{path.name}: line {number} left out: {error} (was the run killed while writing?)"
+                )
+                continue
+            yield label, _record(text)
+
+
+def _response(sample: Any, number: int) -> tuple[str, Any]:
+    """Return a label and the response of a logged sample."""
+    if not isinstance(sample, dict) or "filtered_resps" not in sample:
+        raise ValueError("not a logged sample of lmms-eval")
+    response = sample["filtered_resps"]
+    while isinstance(response, list) and response:
+        response = response[0]
+    return f"document {sample.get('doc_id', f'of line {number}')}", response
+
+
+def _record(text: Any) -> AlignmentRecord | ValueError:
+    try:
+        return AlignmentRecord.from_json(text)
+    except ValueError as error:
+        return error
+
+
+def _score(label: str, record: AlignmentRecord | ValueError, reference: str | None) -> DocumentScores:
+    """Return a document's scores; skipped where there is no record or not that reference."""
+    if isinstance(record, ValueError):
+        return DocumentScores(label, skipped="unreadable_record", detail=str(record))
+    if record.skipped is None and reference is not None and reference not in record.references:
+        detail = f"no reference {reference!r}, only {sorted(record.references)}"
+        return DocumentScores(record.uid, record.speaker, skipped="no_word_timestamps", detail=detail)
+    return score_record(record, reference)
+
+
+def _unreadable(scores: DocumentScores) -> bool:
+    return scores.skipped == "unreadable_record"
+
+
+def _check_documents(
+    documents: list[DocumentScores], run: Run, keys: list[str], reference: str | None
+) -> None:
+    """Refuse files of other tasks, and a reference that no record holds."""
+    if not documents:
+        raise ValueError(f"{run.samples.name} holds no sample")
+    if all(_unreadable(scores) for scores in documents) and "alas" not in keys:
+        raise ValueError(f"{run.samples.name} holds no alignment record: is {run.task} an ALAS task?")
+    if reference is None or any(scores.skipped is None for scores in documents):
+        return
+    details = sorted({scores.detail for scores in documents if scores.skipped == "no_word_timestamps"})
+    if details:
+        raise ValueError(f"{run.samples.name}: no document can be scored with {reference!r}: {details[0]}")

@@ -1,0 +1,1 @@
+"""IEMOCAP: the emotion of a speaker, four classes."""

@@ -1,0 +1,1 @@
+"""LibriSQA: questions about utterances of LibriSpeech."""

@@ -1,0 +1,118 @@
+"""From a record in the harness's response to the metrics of its table.
+
+The YAML files name what this module makes from the registry of `alas_metric.corpus`, so that the two cannot
+differ:
+
+- ``process_results_<kind>`` and ``metric_list_<kind>``, where the kind is a key of `TASK_METRICS`;
+- ``aggregate_<key>`` for every metric, for a YAML that lists metrics itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from loguru import logger
+
+from alas_metric import corpus
+from alas_metric.record import AlignmentRecord
+from alas_metric.scores import DocumentScores, score_record
+
+TASK_METRICS: dict[str, tuple[str, ...]] = {
+    "free": ("answer_similarity", "answer_similarity_audio", "answer_similarity_text"),
+    "options": ("accuracy_audio", "accuracy_text"),
+    "labels": ("accuracy_audio", "accuracy_text", "uar_audio", "uar_text"),
+}
+"""What a kind of task reports besides ALAS: free answers, options (their letters mean nothing), labels."""
+
+_HIGHER_IS_BETTER = {"higher": True, "lower": False}
+
+
+def keys(kind: str) -> list[str]:
+    """Return the metrics of a kind of task: all those of ALAS, then its own."""
+    every_task = {key for own in TASK_METRICS.values() for key in own}
+    return [key for key in corpus.METRICS if key not in every_task] + list(TASK_METRICS[kind])
+
+
+def process_results(doc: Mapping[str, Any], results: Sequence[Any], kind: str) -> dict[str, Any]:
+    """Return an item for every metric of the kind, for one document.
+
+    It never raises: the harness would try again for ten seconds and then end the whole run without scores. A
+    response that is no record becomes a document skipped for ``unreadable_record``, and a document that
+    cannot be scored one skipped for ``error``.
+
+    Args:
+        doc: the document, without its audio.
+        results: the response, an `AlignmentRecord` as JSON.
+        kind: a key of `TASK_METRICS`.
+    """
+    uid, speaker = str(doc.get("uid") or "?"), doc.get("speaker")
+    try:
+        record = AlignmentRecord.from_json(_response(results))
+    except Exception as error:
+        record = AlignmentRecord.skip(uid, "unreadable_record", str(error)[:300], speaker)
+        logger.warning(f"{uid}: unreadable_record: {str(error)[:300]}")
+    try:
+        return _items(score_record(record), kind)
+    except Exception as error:
+        logger.exception(f"{uid}: cannot be scored")
+        record = AlignmentRecord.skip(uid, "error", f"{type(error).__name__}: {error}"[:300], speaker)
+        return _items(score_record(record), kind)
+
+
+def _items(scores: DocumentScores, kind: str) -> dict[str, Any]:
+    items = corpus.document_items(scores, corpus.THRESHOLD)
+    return {key: items[key] for key in keys(kind)}
+
+
+def _response(results: Any) -> str:
+    """Return the response itself: filters may hand on a list of answers, of which the first counts."""
+    while isinstance(results, (list, tuple)) and results:
+        results = results[0]
+    if not isinstance(results, str):
+        raise ValueError(f"expected a record as a string, got {type(results).__name__}")
+    return results
+
+
+def metric_list(kind: str) -> list[dict[str, Any]]:
+    """Return the ``metric_list`` of a YAML file for a kind of task."""
+    return [
+        {
+            "metric": key,
+            "aggregation": _aggregation(key),
+            "higher_is_better": _HIGHER_IS_BETTER.get(str(corpus.METRICS[key].direction)),
+        }
+        for key in keys(kind)
+    ]
+
+
+def _aggregation(key: str) -> Callable[[Sequence[Mapping[str, Any]]], Any]:
+    def aggregate(items: Sequence[Mapping[str, Any]]) -> Any:
+        try:
+            return corpus.aggregate(key, [dict(item) for item in items])
+        except Exception:
+            # The sample log holds the records for `alas score`; a raised error would lose everything.
+            logger.exception(f"the metric {key} cannot be computed")
+            return None
+
+    aggregate.__name__ = aggregate.__qualname__ = f"aggregate_{key}"
+    return aggregate
+
+
+def _processing(kind: str) -> Callable[[Mapping[str, Any], Sequence[Any]], dict[str, Any]]:
+    def process(doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
+        return process_results(doc, results, kind)
+
+    process.__name__ = process.__qualname__ = f"process_results_{kind}"
+    return process
+
+
+def __getattr__(name: str) -> Any:
+    for prefix, make, known in (
+        ("process_results_", _processing, TASK_METRICS),
+        ("metric_list_", metric_list, TASK_METRICS),
+        ("aggregate_", _aggregation, corpus.METRICS),
+    ):
+        if name.startswith(prefix) and name.removeprefix(prefix) in known:
+            return make(name.removeprefix(prefix))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,176 @@
+"""Where the data sets come from: files of the Hugging Face hub through one function, or local copies.
+
+Everything wrong with the data ends the run with `FatalError`: the harness retries and then swallows plain
+exceptions while it loads data, and other ranks would wait for hours.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_dir
+
+from alas_metric.errors import FatalError
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """Files of one data set on the hub, and the environment variables that replace them.
+
+    Args:
+        repo_id: the data set on the hub.
+        revision: the commit, branch or tag that the tasks were made for.
+        pattern: which files are needed; ``*`` also matches slashes.
+        folder_variable: names a local copy.
+        revision_variable: names another revision.
+    """
+
+    repo_id: str
+    revision: str
+    pattern: str
+    folder_variable: str
+    revision_variable: str
+
+    @property
+    def chosen_revision(self) -> str:
+        """The revision to read, now."""
+        return os.environ.get(self.revision_variable) or self.revision
+
+    def files(self, pattern: str | None = None) -> list[Path]:
+        """Return the files, downloaded where necessary; see `hub_files`."""
+        advice = f"Or set {self.folder_variable} to a folder with a local copy."
+        return hub_files(self.repo_id, self.chosen_revision, pattern or self.pattern, advice)
+
+    def folder(self) -> Path | None:
+        """Return the local copy's folder, or None where the environment names none."""
+        return env_folder(self.folder_variable)
+
+
+LIBRISQA = HubSource(
+    repo_id="ZihanZhao/LibriSQA",
+    revision="75a39e781262d3e5e59af904892427e0f0618240",
+    pattern="LibriSQA-Part*/LibriSQA-Part*-test.json",
+    folder_variable="ALAS_LIBRISQA_DIR",
+    revision_variable="ALAS_LIBRISQA_REVISION",
+)
+LIBRISPEECH = HubSource(
+    repo_id="openslr/librispeech_asr",
+    revision="refs/convert/parquet",  # one folder of files for each split, so that only the test is loaded
+    pattern="clean/test/*.parquet",
+    folder_variable="ALAS_LIBRISPEECH_DIR",
+    revision_variable="ALAS_LIBRISPEECH_REVISION",
+)
+IEMOCAP = HubSource(
+    repo_id="AbstractTTS/IEMOCAP",
+    revision="9f1696a135a65ce997d898d4121c952269a822ca",
+    pattern="*train*.parquet",
+    folder_variable="ALAS_IEMOCAP_DIR",
+    revision_variable="ALAS_IEMOCAP_REVISION",
+)
+
+
+def hub_files(repo_id: str, revision: str, pattern: str | Sequence[str], advice: str = "") -> list[Path]:
+    """Return the local paths of a data set's files, downloading what the cache lacks, with a progress bar.
+
+    Args:
+        repo_id: the data set on the hub.
+        revision: a commit, branch or tag.
+        pattern: one or more patterns of the files' names.
+        advice: what else the user can do, for the message.
+
+    Raises:
+        FatalError: If the files are neither in the cache nor to be had.
+    """
+    from huggingface_hub import snapshot_download
+
+    patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+    try:
+        folder = snapshot_download(repo_id, repo_type="dataset", revision=revision, allow_patterns=patterns)
+    except Exception as error:
+        raise FatalError(
+            f"the data set {repo_id} ({revision}) cannot be had from the Hugging Face hub: {_reason(error)}\n"
+            "Check the connection, or log in (hf auth login) and accept the data set's terms on its page. "
+            f"{advice}"
+        ) from error
+    files = matching_files(Path(folder), patterns)
+    if not files:
+        raise FatalError(
+            f"the data set {repo_id} ({revision}) has no file {' or '.join(patterns)}, or the cache's copy "
+            f"({folder}) lacks it and the hub cannot be reached. {advice}"
+        )
+    return files
+
+
+def cached_files(repo_id: str, revision: str, pattern: str | Sequence[str]) -> list[Path]:
+    """Return those files of a data set that the cache holds; never asks the hub."""
+    from huggingface_hub import snapshot_download
+
+    patterns = [pattern] if isinstance(pattern, str) else list(pattern)
+    try:
+        folder = snapshot_download(repo_id, repo_type="dataset", revision=revision, local_files_only=True)
+    except Exception:  # not in the cache; the hub's library says so in several ways
+        return []
+    return matching_files(Path(folder), patterns)
+
+
+def matching_files(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    """Return the files below ``folder`` whose relative name fits a pattern as the hub reads it, sorted."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return [folder / name for name in sorted(names) if any(fnmatch.fnmatch(name, p) for p in patterns)]
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip() or "no further explanation"
+    return f"{type(error).__name__}: {text[:600]}"
+
+
+def env_folder(variable: str) -> Path | None:
+    """Return the folder that an environment variable names, or None where it is not set.
+
+    Raises:
+        FatalError: If there is no such folder.
+    """
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        return None
+    folder = Path(value).expanduser().absolute()
+    if not folder.is_dir():
+        raise FatalError(f"{variable}={value}: there is no such folder")
+    return folder
+
+
+def cache_folder(name: str) -> Path:
+    """Return a folder for files that we make ourselves; ``ALAS_CACHE_DIR`` chooses where."""
+    base = os.environ.get("ALAS_CACHE_DIR") or user_cache_dir("lmms-eval-alas")
+    folder = Path(base).expanduser().absolute() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FatalError(
+            f"{folder} cannot be made: {error}. Set ALAS_CACHE_DIR to a folder of yours."
+        ) from error
+    return folder
+
+
+def write_manifest(rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write rows as JSON lines to the cache and return the file, whose name is the hash of what it holds.
+
+    Many processes may do so at once: each writes a file of its own and then moves it to its place.
+    """
+    text = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
+    content = text.encode()
+    path = cache_folder("manifests") / f"{hashlib.sha256(content).hexdigest()[:32]}.jsonl"
+    if path.is_file() and path.read_bytes() == content:
+        return path
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.stem, delete=False) as file:
+        file.write(content)
+    os.replace(file.name, path)
+    return path

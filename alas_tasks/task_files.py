@@ -1,0 +1,65 @@
+"""``lmms-eval --tasks NAME.yaml``, which lmms-eval 0.7.3 documents and then refuses.
+
+It looks the path up among the names of tasks after having read it ("Tasks not found"), and a configuration
+read from a file loses its name and is always loaded for simple requests. Both are avoided by registering the
+file like a task folder's before names are looked up. Only files with ``alas: true`` in their metadata are
+registered; for all others nothing changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from alas_metric.errors import FatalError
+from alas_tasks.custom import _Reader
+
+
+def with_task_files(wrapped: Callable[..., Any], manager: Any, args: tuple, kwargs: dict) -> Any:
+    """Wrap ``TaskManager.match_tasks`` (in wrapt's manner): register those tasks that are YAML files of ours.
+
+    The harness's list is changed in place, from path to name: it compares that list with what is returned.
+    """
+    tasks = args[0] if args else kwargs.get("task_list")
+    asked = tasks if isinstance(tasks, list) else []
+    for place, entry in enumerate(asked):
+        if isinstance(entry, str) and (name := register_task_file(manager, entry)):
+            asked[place] = name
+    return wrapped(*args, **kwargs)
+
+
+def register_task_file(manager: Any, path: str) -> str | None:
+    """Make a TaskManager know the task of a YAML file; return its name, or None where it is not ours.
+
+    Raises:
+        FatalError: If the file is ours and was renamed.
+    """
+    config = read_task_file(path)
+    if config is None:
+        return None
+    name = config["task"]
+    data_file = ((config.get("dataset_kwargs") or {}).get("data_files") or {}).get("test")
+    if config.get("dataset_path") == "text" and data_file and not (Path(path).parent / data_file).is_file():
+        raise FatalError(
+            f"{path} says that it is {data_file}: give data_files the name that the file has now"
+        )
+    manager.task_index[name] = {"type": "task", "yaml_path": str(Path(path).absolute())}
+    manager._all_tasks = sorted({*manager._all_tasks, name})
+    manager._all_subtasks = sorted({*manager._all_subtasks, name})
+    return name
+
+
+def read_task_file(path: str) -> dict[str, Any] | None:
+    """Return the content of a YAML file with an ALAS task, None for any other file."""
+    if not path.endswith((".yaml", ".yml")) or not Path(path).is_file():
+        return None
+    try:
+        config = yaml.load(Path(path).read_text(encoding="utf-8"), _Reader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None  # the harness says what is wrong with it
+    metadata = config.get("metadata") if isinstance(config, dict) else None
+    ours = isinstance(metadata, dict) and metadata.get("alas") and isinstance(config.get("task"), str)
+    return config if ours else None

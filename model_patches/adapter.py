@@ -1,0 +1,228 @@
+"""What a family of speech LLMs has to supply, and what all of them share.
+
+A family is one small file: a subclass of `SpeechAdapter` and, for lmms-eval, a wrapper class (see `qwen2_audio.py`).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from alas_metric.errors import SkipDocument
+from alas_metric.units import Unit
+from model_patches.capture import CaptureMismatch, Decoder
+
+# A character of the private use area: no tokenizer or template gives it a meaning, and clean_text removes it.
+_MARK = "\ue000"
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """A batch of prompts, ready for ``generate``.
+
+    Args:
+        inputs: keyword arguments of ``generate``, tensors of ``(batch, ...)``, left-padded.
+        positions: per row, the positions of the audio (audio run) in the padded prompt.
+        words: per row, per word, the positions of its tokens (text run).
+    """
+
+    inputs: Mapping[str, Any]
+    positions: Sequence[torch.Tensor] = ()
+    words: Sequence[Sequence[Sequence[int]]] = ()
+
+    @property
+    def batch_size(self) -> int:
+        """Number of prompts."""
+        return int(self.inputs["input_ids"].shape[0])
+
+    @property
+    def length(self) -> int:
+        """Length of the padded prompts, in positions."""
+        return int(self.inputs["input_ids"].shape[1])
+
+
+class SpeechAdapter(ABC):
+    """How one family of speech LLMs is prompted and read.
+
+    Args:
+        model: the transformers model, in evaluation mode.
+        processor: its processor, with a fast tokenizer.
+    """
+
+    text_run: ClassVar[str] = "Audio Transcription: {transcript}\n\n{instruction}"
+    """What the user says in the text run; the audio run says the instruction alone, after the audio."""
+
+    min_positions: ClassVar[int] = 1
+    """Audio with fewer positions cannot be run."""
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self.model = model
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        self.tokenizer.padding_side = "left"
+
+    # What a family supplies.
+
+    @classmethod
+    @abstractmethod
+    def load(cls, pretrained: str, *, dtype: str, device_map: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """Load the checkpoint and return the model and its processor."""
+
+    @property
+    @abstractmethod
+    def seconds_per_position(self) -> float:
+        """The exact time that one audio position covers."""
+
+    @property
+    @abstractmethod
+    def audio_token_id(self) -> int:
+        """The placeholder that marks each audio position in the prompt's token ids."""
+
+    @abstractmethod
+    def render(self, instruction: str, num_segments: int) -> str:
+        """Return the prompt, as text with ``num_segments`` audio placeholders before the instruction."""
+
+    @abstractmethod
+    def encode_audio(self, prompts: list[str], segments: list[list[np.ndarray]]) -> Mapping[str, Any]:
+        """Return the model's inputs for prompts of the audio run; ``segments`` holds each prompt's pieces of audio."""
+
+    @abstractmethod
+    def split(self, audio: np.ndarray) -> list[np.ndarray]:
+        """Cut 16 kHz audio into the pieces that the model takes one by one."""
+
+    # What all families share.
+
+    @property
+    def decoder(self) -> Decoder:
+        """The layers and the final norm of the language model."""
+        decoder = self.model.get_decoder()
+        decoder = getattr(decoder, "model", decoder)
+        return Decoder(list(decoder.layers), decoder.norm)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the inputs go."""
+        return self.model.get_input_embeddings().weight.device
+
+    def clean_text(self, text: str) -> str:
+        """Return ``text`` without control characters and without the tokenizer's special tokens.
+
+        A placeholder or end-of-turn token inside a transcript would be read as one, not as text.
+        """
+        specials = {*self.tokenizer.all_special_tokens, *self.tokenizer.get_added_vocab()}
+        for token in sorted(filter(None, specials), key=len, reverse=True):
+            text = text.replace(token, " ")
+        kept = (" " if unicodedata.category(c) in {"Cc", "Cs", "Co", "Zl", "Zp"} else c for c in text)
+        return "".join(kept).strip()
+
+    def audio_prompts(self, audios: list[np.ndarray], instructions: list[str]) -> Prompts:
+        """Return the batch of the audio run.
+
+        Raises:
+            SkipDocument: If a document's audio has fewer positions than the model takes.
+        """
+        segments = [self.split(audio) for audio in audios]
+        texts = [
+            self.render(text, len(pieces)) for text, pieces in zip(instructions, segments, strict=True)
+        ]
+        inputs = self.encode_audio(texts, segments)
+        positions = [(row == self.audio_token_id).nonzero()[:, 0] for row in inputs["input_ids"]]
+        for audio, found in zip(audios, positions, strict=True):
+            if len(found) < self.min_positions:
+                raise SkipDocument(
+                    "too_short",
+                    f"{len(audio)} samples at 16 kHz give {len(found)} positions, the model needs {self.min_positions}",
+                )
+        return Prompts(inputs, positions=positions)
+
+    def text_prompts(
+        self, transcripts: list[str], instructions: list[str], units: Sequence[Sequence[Unit]]
+    ) -> Prompts:
+        """Return the batch of the text run, with the tokens of each word found by character offsets."""
+        located = [
+            locate(partial(self.render_text, instruction=instruction), transcript)
+            for transcript, instruction in zip(transcripts, instructions, strict=True)
+        ]
+        encoded = self.tokenizer(
+            [text for text, _ in located], padding=True, return_tensors="pt", return_offsets_mapping=True
+        )
+        offsets = encoded.pop("offset_mapping")
+        words = [
+            tokens_of_units(offset.tolist(), mask.tolist(), row_units, start)
+            for offset, mask, row_units, (_, start) in zip(
+                offsets, encoded["attention_mask"], units, located, strict=True
+            )
+        ]
+        return Prompts(dict(encoded), words=words)
+
+    def render_text(self, transcript: str, instruction: str) -> str:
+        """Return the prompt of the text run, as text."""
+        return self.render(self.text_run.format(transcript=transcript, instruction=instruction), 0)
+
+    def check_audio(self, prompts: Prompts, durations: Sequence[float]) -> None:
+        """Check that audio went into the prompts, one position for each `seconds_per_position`.
+
+        Raises:
+            CaptureMismatch: saying what was expected and what came.
+        """
+        if not any("features" in name or "audio" in name for name in prompts.inputs):
+            raise CaptureMismatch(
+                f"the processor returned no audio features, only {sorted(prompts.inputs)}: the model would answer "
+                "from the prompt alone. Does this version of transformers take the audio under another name?"
+            )
+        for positions, duration in zip(prompts.positions, durations, strict=True):
+            expected = duration / self.seconds_per_position
+            if abs(len(positions) - expected) > 2:
+                raise CaptureMismatch(
+                    f"{duration:.2f} s of audio should give about {expected:.0f} positions of "
+                    f"{self.seconds_per_position} s each, the prompt holds {len(positions)}: was the audio cut?"
+                )
+
+
+def locate(template: Callable[[str], str], transcript: str) -> tuple[str, int]:
+    """Fill ``template`` with a transcript and return the text and where the transcript starts in it.
+
+    The place is found with a mark instead of the transcript, since the same words may stand in the instruction.
+
+    Raises:
+        CaptureMismatch: If the template changes the transcript.
+    """
+    before, _, after = template(_MARK).partition(_MARK)
+    text = template(transcript)
+    if text != before + transcript + after:
+        raise CaptureMismatch(
+            "the chat template changes the transcript that it is given; positions of words are lost"
+        )
+    return text, len(before)
+
+
+def tokens_of_units(
+    offsets: Sequence[Sequence[int]], mask: Sequence[int], units: Sequence[Unit], start: int
+) -> list[list[int]]:
+    """Return, for each unit of a transcript, the positions of the tokens that overlap its characters.
+
+    Args:
+        offsets: character span of each token in the prompt, as a fast tokenizer's ``offset_mapping``.
+        mask: attention mask of the prompt; padding has no characters.
+        units: the words, spans counted from the transcript's start.
+        start: where the transcript starts in the prompt, in characters.
+
+    Raises:
+        SkipDocument: If a unit has no token.
+    """
+    spans = [(i, a, b) for i, ((a, b), real) in enumerate(zip(offsets, mask, strict=True)) if real and b > a]
+    found = []
+    for unit in units:
+        left, right = start + unit.start, start + unit.end
+        tokens = [i for i, a, b in spans if a < right and b > left]
+        if not tokens:
+            raise SkipDocument("error", f"no token of the prompt covers the word {unit.text!r}")
+        found.append(tokens)
+    return found

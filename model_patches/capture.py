@@ -1,0 +1,170 @@
+"""Reading the hidden states of the prefill while ``generate`` runs, without keeping them.
+
+Layers follow ``output_hidden_states`` of transformers: L + 1 entries, 0 = what enters the first decoder layer after the
+audio features were merged in, L = after the final norm (which replaces the last layer's raw output). Each entry is
+handed to a callback the moment it appears; decode steps are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from alas_metric.similarity import compare
+
+OnLayer = Callable[[int, torch.Tensor], None]
+
+
+class CaptureMismatch(RuntimeError):
+    """The model was not run as the adapter expects; the hidden states cannot be trusted."""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The parts of a language model that are read: its layers, in order, and its final norm."""
+
+    layers: Sequence[nn.Module]
+    norm: nn.Module
+
+    @property
+    def num_entries(self) -> int:
+        """Number of hidden states, layers + 1."""
+        return len(self.layers) + 1
+
+
+@dataclass
+class Prefill:
+    """What a capture has seen: the shape of the prefill and how many of its entries."""
+
+    shape: tuple[int, ...] = ()
+    seen: list[int] = field(default_factory=list)
+
+    def check(self, batch_size: int, length: int, num_entries: int) -> None:
+        """Raise CaptureMismatch unless every entry came once, for prompts of this length."""
+        whole = self.seen == list(range(num_entries))
+        fits = len(self.shape) == 3 and self.shape[1] == length and self.shape[0] % batch_size == 0
+        if not (whole and fits):
+            raise CaptureMismatch(
+                f"expected {num_entries} hidden states of shape ({batch_size} x beams, {length}, hidden size) in the "
+                f"prefill, got entries {self.seen} of shape {self.shape}: is the prompt processed in chunks "
+                "(generation config `prefill_chunk_size`), or does this model call its layers in another order?"
+            )
+
+
+@contextmanager
+def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
+    """Call ``on_layer(entry, hidden_states)`` for each entry of the first pass through ``decoder``.
+
+    The hooks only read. All of them are gone when the context is left, also by an exception.
+
+    Args:
+        decoder: the layers and the final norm.
+        on_layer: gets the entry's number, 0..L, and its states, shape ``(batch x beams, positions, hidden size)``.
+
+    Yields:
+        What was seen, for `Prefill.check` once generation is over.
+
+    Example:
+        >>> with capture_prefill(decoder, on_layer) as prefill:  # doctest: +SKIP
+        ...     model.generate(**inputs)
+    """
+    prefill = Prefill()
+    last = decoder.num_entries - 1
+
+    def report(entry: int, states: torch.Tensor) -> None:
+        if len(prefill.seen) <= last:
+            prefill.seen.append(entry)
+            prefill.shape = tuple(states.shape)
+            on_layer(entry, states.detach())
+
+    def before_first(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+        report(0, kwargs["hidden_states"] if "hidden_states" in kwargs else args[0])
+
+    def after(entry: int) -> Callable[..., None]:
+        return lambda _module, _args, output: report(entry, output[0] if isinstance(output, tuple) else output)
+
+    with ExitStack() as handles:
+        first = decoder.layers[0].register_forward_pre_hook(before_first, with_kwargs=True)
+        handles.callback(first.remove)
+        # The last layer is not hooked: its raw output is replaced by the final norm's.
+        for entry, module in enumerate([*decoder.layers[:-1], decoder.norm], start=1):
+            handles.callback(module.register_forward_hook(after(entry)).remove)
+        yield prefill
+
+
+@dataclass
+class WordPooling:
+    """Text run: the mean over each word's tokens, per layer.
+
+    Args:
+        tokens: for each row of the batch, for each word, the positions of its tokens.
+    """
+
+    tokens: Sequence[Sequence[Sequence[int]]]
+    vectors: list[list[torch.Tensor]] = field(default_factory=list)
+    """Layer by layer, row by row: ``(words, hidden size)``, float32."""
+
+    def __call__(self, _entry: int, states: torch.Tensor) -> None:
+        beams = states.shape[0] // len(self.tokens)
+        rows = [pool_words(states[row * beams], words) for row, words in enumerate(self.tokens)]
+        self.vectors.append(rows)
+
+
+@dataclass
+class FrameSimilarity:
+    """Audio run: the similarity of words and audio positions, per layer; the states themselves are let go at once.
+
+    Args:
+        positions: for each row of the batch, the positions of the audio in the prompt.
+        vectors: the word vectors of the text run, as `WordPooling.vectors`.
+        check: look whether the audio features stand at the audio positions.
+    """
+
+    positions: Sequence[torch.Tensor]
+    vectors: list[list[torch.Tensor]]
+    check: bool = False
+    similarities: list[list[torch.Tensor]] = field(default_factory=list)
+    """Layer by layer, row by row: ``(2, words, positions)``, raw and centred, float32."""
+
+    def __call__(self, entry: int, states: torch.Tensor) -> None:
+        beams = states.shape[0] // len(self.positions)
+        layer = []
+        for row, positions in enumerate(self.positions):
+            frames = states[row * beams].index_select(0, positions.to(states.device)).float()
+            if self.check and entry == 0 and len(frames) > 1 and not bool((frames != frames[:1]).any()):
+                raise CaptureMismatch(
+                    f"all {len(frames)} audio positions enter the first layer with the same vector: the model "
+                    "embedded the placeholder and did not put the audio features in its place"
+                )
+            layer.append(compare(self.vectors[entry][row].to(states.device), frames))
+        self.similarities.append(layer)
+
+    def of_row(self, row: int) -> Any:
+        """Return the similarities of one document, shape ``(layers + 1, 2, words, positions)``, a NumPy array."""
+        return torch.stack([layer[row].cpu() for layer in self.similarities]).numpy()
+
+
+def pool_words(states: torch.Tensor, words: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Return the mean hidden state of each word's tokens, in float32.
+
+    Args:
+        states: hidden states of one prompt, shape ``(positions, hidden size)``.
+        words: the token positions of each word.
+
+    Returns:
+        Shape ``(words, hidden size)``.
+    """
+    counts = torch.tensor([len(tokens) for tokens in words], device=states.device)
+    flat = torch.tensor([token for tokens in words for token in tokens], device=states.device)
+    owner = torch.repeat_interleave(torch.arange(len(words), device=states.device), counts)
+    total = torch.zeros(len(words), states.shape[-1], dtype=torch.float32, device=states.device)
+    # index_add_ is not deterministic on CUDA; a product with the averaging matrix is.
+    weights = torch.zeros(len(words), len(flat), dtype=torch.float32, device=states.device)
+    weights[owner, torch.arange(len(flat), device=states.device)] = 1.0
+    total = weights @ states.index_select(0, flat).float()
+    return total / counts[:, None]

@@ -1,0 +1,134 @@
+"""The entry point ``lmms_eval.models``: our model ids, and our task folder for the harness's TaskManager.
+
+The harness calls `manifests` while it imports its model registry. An exception here would be swallowed and end the
+loading of every plugin after us, so this module imports nothing heavy and raises nothing: where the harness is not
+what we expect, it says so once and registers nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import wrapt
+from loguru import logger
+
+from alas_metric.errors import FatalError
+from model_patches.registry import FAMILIES, MODEL_IDS
+
+TASK_FOLDER = Path(__file__).resolve().parent.parent / "alas_tasks"
+NEEDED_HARNESS = ">=0.7.3,<0.8"
+
+
+def manifests() -> list[Any]:
+    """Return the manifests of our model ids and arrange that the tasks are registered.
+
+    Source: ``ModelManifest`` and ``load_entrypoint_manifests`` of lmms-eval 0.7.3, ``models/registry_v2.py``.
+    """
+    try:
+        manifest = import_module("lmms_eval.models.registry_v2").ModelManifest
+        found = [
+            manifest(
+                model_id=family.model_id,
+                simple_class_path=family.simple_class,
+                chat_class_path=family.chat_class,
+            )
+            for family in FAMILIES
+        ]
+    except (ImportError, AttributeError, TypeError) as error:
+        _report_harness(f"its model registry is not the expected one ({error})")
+        return []
+    # lmms_eval.tasks imports torch; wait until the harness needs it, so that `lmms-eval models` stays quick.
+    wrapt.register_post_import_hook(register_tasks, "lmms_eval.tasks")
+    return found
+
+
+def register_tasks(tasks_module: Any) -> None:
+    """Make every TaskManager of ``lmms_eval.tasks`` know our tasks, and refuse models that cannot run them."""
+    manager = getattr(tasks_module, "TaskManager", None)
+    parameters = getattr(manager, "initialize_tasks", None)
+    if parameters is None or "include_path" not in inspect.signature(parameters).parameters:
+        _report_harness("TaskManager.initialize_tasks takes no include_path")
+        return
+    wrapt.wrap_function_wrapper(tasks_module, "TaskManager.initialize_tasks", _with_task_folder)
+    for method in ("load_task_or_group", "load_config"):
+        if hasattr(manager, method):
+            wrapt.wrap_function_wrapper(tasks_module, f"TaskManager.{method}", _with_model_check)
+
+
+def _report_harness(problem: str) -> None:
+    try:
+        installed = version("lmms-eval")
+    except PackageNotFoundError:
+        installed = "none"
+    logger.error(
+        f"lmms-eval-alas is switched off: it needs lmms-eval {NEEDED_HARNESS}, installed is {installed}: {problem}. "
+        f'Install a matching version: pip install "lmms-eval{NEEDED_HARNESS}"'
+    )
+
+
+def _with_task_folder(wrapped: Any, _manager: Any, args: tuple, kwargs: dict) -> Any:
+    call = inspect.signature(wrapped).bind(*args, **kwargs)
+    call.apply_defaults()
+    if call.arguments.get("include_defaults", True):
+        given = call.arguments["include_path"] or []
+        paths = [given] if isinstance(given, str) else list(given)
+        if not any(Path(path).resolve() == TASK_FOLDER for path in paths):
+            paths.append(str(TASK_FOLDER))
+        call.arguments["include_path"] = paths
+    return wrapped(*call.args, **call.kwargs)
+
+
+def _with_model_check(wrapped: Any, manager: Any, args: tuple, kwargs: dict) -> Any:
+    wanted = args[0] if args else next(iter(kwargs.values()), None)
+    names = _alas_tasks(manager, wanted)
+    if names:
+        require_hidden_states(getattr(manager, "model_name", None), names)
+    return wrapped(*args, **kwargs)
+
+
+def _alas_tasks(manager: Any, wanted: Any) -> list[str]:
+    """Return those of the wanted tasks (names or configurations) that are ours."""
+    found = []
+    for task in wanted if isinstance(wanted, list) else [wanted]:
+        if isinstance(task, str):
+            path = manager.task_index.get(task, {}).get("yaml_path", -1)
+            ours = isinstance(path, str) and TASK_FOLDER in Path(path).resolve().parents
+        else:
+            metadata = task.get("metadata") if isinstance(task, dict) else None
+            ours = isinstance(metadata, dict) and bool(metadata.get("alas"))
+        if ours:
+            found.append(task if isinstance(task, str) else str(task.get("task", "?")))
+    return found
+
+
+def require_hidden_states(model: Any, tasks: list[str]) -> None:
+    """Stop the run when ``model`` cannot give hidden states for the ALAS tasks.
+
+    Args:
+        model: a model id of the harness, a model object, or None where no model is chosen yet.
+        tasks: the names of the ALAS tasks asked for.
+
+    Raises:
+        FatalError: naming the model ids that work.
+    """
+    from model_patches.wrapper import AlasModel
+
+    if model is None:
+        return
+    if isinstance(model, str):
+        from lmms_eval.models import get_model
+
+        model_class = get_model(model)
+    else:
+        model_class = type(model)
+    if not issubclass(model_class, AlasModel):
+        shown = model if isinstance(model, str) else model_class.__name__
+        raise FatalError(
+            f"{', '.join(tasks)} needs the hidden states of every layer, and the model {shown!r} does not expose "
+            f"them (an API, a server such as vLLM, or a wrapper that is not patched). "
+            f"Model ids that work: {', '.join(MODEL_IDS)}."
+        )

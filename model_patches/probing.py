@@ -1,0 +1,101 @@
+"""One utterance, or one step of a training loop, without the harness."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from alas_metric.alignment import WordTiming
+from alas_metric.record import AlignmentRecord
+from alas_tasks.speech import SAMPLE_RATE, SpeechSample, load_audio
+from model_patches.adapter import SpeechAdapter
+from model_patches.options import AlasOptions
+from model_patches.paired import PairedRuns, Preparation
+from model_patches.registry import adapter_for
+from model_patches.session import generation_arguments, make_whisper
+
+
+def probe(
+    model: Any,
+    processor: Any,
+    audio: np.ndarray | str,
+    transcript: str | None = None,
+    *,
+    sampling_rate: int = SAMPLE_RATE,
+    instruction: str = "",
+    words: Sequence[WordTiming] | None = None,
+    reference: Any = "whisper:large-v3",
+    responses: bool = False,
+    generation: Mapping[str, Any] | None = None,
+    language: str = "en",
+    uid: str | None = None,
+) -> AlignmentRecord:
+    """Run one utterance on its audio and on its transcript and return the alignment record.
+
+    The model is left as it was found: the same mode, no hooks, no gradients.
+
+    Args:
+        model: a transformers model of a known family, on any device.
+        processor: its processor.
+        audio: samples, shape ``(num_samples,)`` or ``(num_samples, channels)``, or the path of an audio file.
+        transcript: what is said; None lets Whisper recognise it.
+        sampling_rate: of ``audio`` given as samples, in Hz.
+        instruction: what the model is asked in both runs.
+        words: word timestamps, one per word of the transcript; they are the reference where they are given.
+        reference: ``whisper:<size or path>``, or a `WhisperReference` that is already loaded, for use in a loop.
+        responses: whether the answers are generated too; otherwise two prefills are all that is run.
+        generation: keyword arguments as in a task's ``generation_kwargs``.
+        language: of the speech.
+        uid: names the utterance; default: a hash of its samples. It seeds the control of `alas_chance`.
+
+    Returns:
+        The record, as the harness's tasks make it; `alas_metric.score_record` scores it.
+
+    Raises:
+        SkipDocument: If this utterance cannot be scored, with the cause.
+        FatalError: If the audio does not reach the model.
+        ValueError: If no adapter knows the model.
+
+    Example:
+        >>> record = probe(model, processor, "speech.wav", "the quick brown fox")  # doctest: +SKIP
+        >>> alas_metric.score_record(record).columns["alas"]  # one value per layer  # doctest: +SKIP
+    """
+    source = {"path": audio, "bytes": None} if isinstance(audio, str) else {"array": audio, "sampling_rate": sampling_rate}
+    samples = load_audio(source)
+    name = uid or hashlib.sha256(samples.tobytes()).hexdigest()[:16]
+    sample = SpeechSample(
+        uid=name,
+        audio=source,
+        transcript=transcript,
+        words=list(words) if words is not None else None,
+        language=language,
+    )
+    adapter: SpeechAdapter = adapter_for(model.config.model_type)(model, processor)
+    whisper = None if words is not None else as_whisper(reference, adapter)
+    document = Preparation(adapter, whisper)(sample, instruction, samples)
+    arguments = generation_arguments(generation or {}, responses)
+    with evaluation_mode(model):
+        return PairedRuns(adapter, responses)([document], [samples], arguments)[0]
+
+
+def as_whisper(reference: Any, adapter: SpeechAdapter) -> Any:
+    """Return a Whisper reference from its name; one that is given is returned as it is."""
+    if isinstance(reference, str):
+        return make_whisper(AlasOptions(reference=reference), adapter.device)
+    return reference
+
+
+@contextmanager
+def evaluation_mode(model: Any) -> Iterator[None]:
+    """Switch dropout off and put the model's mode back afterwards."""
+    training = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode

@@ -1,0 +1,61 @@
+"""Which model ids of the harness run the ALAS tasks, and where their code is; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of speech LLMs.
+
+    Args:
+        model_id: the harness's model id, as in ``--model``.
+        simple_class: the class that takes the harness's simple requests.
+        adapter: the `SpeechAdapter` of the family.
+        model_types: values of ``config.model_type`` in transformers that this adapter reads; `probe` finds it by them.
+        chat_class: the class that takes chat requests, for ids that the harness knows in both kinds.
+    """
+
+    model_id: str
+    simple_class: str
+    adapter: str
+    model_types: tuple[str, ...]
+    chat_class: str | None = None
+
+
+FAMILIES = (
+    Family(
+        model_id="qwen2_audio",
+        simple_class="model_patches.qwen2_audio.Qwen2Audio",
+        adapter="model_patches.qwen2_audio.Qwen2AudioAdapter",
+        model_types=("qwen2_audio",),
+    ),
+)
+
+MODEL_IDS = tuple(family.model_id for family in FAMILIES)
+"""The ids that work with the ALAS tasks."""
+
+
+def load_object(path: str) -> Any:
+    """Import ``package.module.Name``."""
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def adapter_for(model_type: str) -> Any:
+    """Return the adapter class for a ``config.model_type`` of transformers.
+
+    Raises:
+        ValueError: If no family reads that type.
+    """
+    for family in FAMILIES:
+        if model_type in family.model_types:
+            return load_object(family.adapter)
+    known = sorted(name for family in FAMILIES for name in family.model_types)
+    raise ValueError(
+        f"no adapter for models of type {model_type!r}; known types: {', '.join(known)}. "
+        "README.md, 'Adding a model family', says what an adapter has to supply."
+    )

@@ -1,0 +1,330 @@
+"""The requests of ALAS tasks, from the harness's instances to one record (as JSON) for each.
+
+Two passes: first the word timestamps of every document, then the paired runs, so that Whisper and the model need not
+share the device. A document that fails is named in the log, counted by its cause and left out; the others go on.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Iterator
+
+import numpy as np
+import torch
+from loguru import logger
+from tqdm import tqdm
+
+import alas_metric
+from alas_metric.errors import FatalError, SkipDocument
+from alas_metric.record import AlignmentRecord
+from alas_tasks.similarity import SentenceSimilarity
+from alas_tasks.speech import SpeechSample, load_audio
+from model_patches.adapter import SpeechAdapter
+from model_patches.alignment_cache import AlignmentCache
+from model_patches.journal import Journal, audio_digest, record_key
+from model_patches.options import AlasOptions
+from model_patches.paired import PairedRuns, Preparation, Prepared, log_skip
+from model_patches.whisper_reference import WhisperReference
+
+_MAX_NEW_TOKENS = 150
+
+
+@dataclass
+class Item:
+    """One request on its way to a record."""
+
+    uid: str
+    task: str
+    repeat: int
+    instruction: str
+    generation: Mapping[str, Any]
+    until: Sequence[str]
+    read: Callable[[], SpeechSample]
+    document: Prepared | None = None
+    duration: int = 0
+    key: str = ""
+    record: str | None = None
+
+    def skip(self, skip: SkipDocument) -> None:
+        """Leave this document out, saying why."""
+        log_skip(self.uid, skip)
+        speaker = self.document.sample.speaker if self.document else None
+        self.record = AlignmentRecord.skip(self.uid, skip.cause, skip.detail, speaker=speaker).to_json()
+
+
+class Session:
+    """Everything that the paired runs of one model need.
+
+    Args:
+        adapter: the model.
+        options: the ``alas_`` arguments.
+        identity: what tells this model from others: checkpoint, weights, dtype; part of the journal's keys.
+        batch_size: documents per ``generate``.
+        rank: this process's rank; only rank 0 shows progress.
+    """
+
+    def __init__(
+        self,
+        adapter: SpeechAdapter,
+        options: AlasOptions,
+        identity: Mapping[str, Any],
+        *,
+        batch_size: int = 1,
+        rank: int = 0,
+    ) -> None:
+        self.options = options
+        self.batch_size = batch_size
+        self.rank = rank
+        self.whisper = make_whisper(options, adapter.device)
+        self.journal = Journal(options.journal) if options.journal else None
+        self.identity = {**identity, **environment(options, self.whisper)}
+        self.prepare = Preparation(adapter, self.whisper, options.language)
+        self.runs = PairedRuns(adapter, options.responses, settings=describe(options, self.whisper))
+
+    def answer(self, requests: Sequence[Any], task_dict: Mapping[str, Any]) -> list[str]:
+        """Return one record for each request, as JSON, in order.
+
+        Args:
+            requests: the harness's instances, simple or chat.
+            task_dict: documents by task and split, as the harness gives them to its models.
+        """
+        items = read_requests(requests, task_dict, self.options.responses)
+        # Loaded now: an unreachable model must stop the run before its first document, not after its last.
+        if self.options.responses and self.runs.similarity is None and has_free_answers(items):
+            self.runs.similarity = SentenceSimilarity(self.options.sbert).pairs
+        self._prepare_all([item for item in items if item.record is None])
+        open_items = [item for item in items if item.record is None]
+        with self._progress("ALAS paired runs", len(open_items)) as progress:
+            for batch in batches(open_items, self.batch_size):
+                self._run_batch(batch)
+                progress.update(len(batch))
+        return [item.record or "" for item in items]
+
+    def _progress(self, title: str, total: int) -> tqdm:
+        return tqdm(total=total, desc=title, disable=self.rank != 0)
+
+    def _prepare_all(self, items: Sequence[Item]) -> None:
+        with self._progress("ALAS word timestamps", len(items)) as progress:
+            for item in items:
+                with document_errors(item):
+                    self._prepare(item)
+                progress.update(1)
+        if self.whisper is not None:
+            self.whisper.close()
+
+    def _prepare(self, item: Item) -> None:
+        sample = item.read()
+        item.uid = sample.uid
+        audio = load_audio(sample.audio)
+        item.document = self.prepare(sample, item.instruction, audio)
+        item.duration = len(audio)
+        if self.journal is not None:
+            item.key = self._key(item, audio)
+            item.record = self.journal.get(item.key)
+
+    def _key(self, item: Item, audio: np.ndarray) -> str:
+        document = item.document
+        assert document is not None
+        adapter = self.runs.adapter
+        return record_key(
+            identity=self.identity,
+            task=item.task,
+            uid=item.uid,
+            repeat=item.repeat,
+            generation=item.generation,
+            until=item.until,
+            audio=audio_digest(audio),
+            audio_prompt=adapter.render(document.instruction, 1),
+            text_prompt=adapter.render_text(document.transcript, document.instruction),
+            target=document.sample.target,
+            speaker=document.sample.speaker,
+            references={name: list(words) for name, words in document.references.items()},
+            reference=document.reference,
+        )
+
+    def _run_batch(self, batch: Sequence[Item]) -> None:
+        if len(batch) > 1:
+            try:
+                self._finish(batch)
+                return
+            except FatalError:
+                raise
+            except Exception as error:
+                logger.info(f"a batch of {len(batch)} failed ({error}); its documents are run one by one")
+                free_memory()
+        for item in batch:
+            with document_errors(item):
+                self._finish([item])
+
+    def _finish(self, batch: Sequence[Item]) -> None:
+        documents = [item.document for item in batch if item.document is not None]
+        audios = [load_audio(document.sample.audio) for document in documents]
+        records = self.runs(documents, audios, batch[0].generation, batch[0].until)
+        for item, record in zip(batch, records, strict=True):
+            item.record = record.to_json()
+            if self.journal is not None:
+                self.journal.put(item.key, item.record)
+
+
+def has_free_answers(items: Sequence[Item]) -> bool:
+    """Tell whether a task among the items compares answers by their meaning, judged by its first document."""
+    first = {item.task: item for item in reversed(items)}
+    for item in first.values():
+        try:
+            if item.read().read_answer is None:
+                return True
+        except Exception:  # the document's own turn will tell what is wrong with it
+            return True
+    return False
+
+
+def make_whisper(options: AlasOptions, device: torch.device) -> WhisperReference | None:
+    """Return the Whisper reference that the options ask for; nothing is loaded yet."""
+    if options.whisper is None:
+        return None
+    return WhisperReference(
+        options.whisper,
+        mode=options.whisper_mode,  # type: ignore[arg-type]
+        device=options.whisper_device or str(device),
+        heads=options.whisper_heads,
+        cache=AlignmentCache(options.cache),
+    )
+
+
+def describe(options: AlasOptions, whisper: WhisperReference | None) -> dict[str, str]:
+    """Return what a record says of how it was made."""
+    settings = {"answer_similarity": options.sbert} if options.responses else {}
+    if whisper is not None:
+        settings["whisper_checkpoint"] = whisper.fingerprint
+    return settings
+
+
+def environment(options: AlasOptions, whisper: WhisperReference | None) -> dict[str, Any]:
+    """Return the versions and options that can change a record's numbers."""
+    packages = ("lmms-eval", "torch", "transformers", "openai-whisper", "sentence-transformers")
+    return {
+        "versions": {"plugin": alas_metric.__version__, **{name: version(name) for name in packages}},
+        "python": platform.python_version(),
+        "options": describe(options, whisper),
+        "reference": whisper.name if whisper else "words",
+        "heads": options.whisper_heads,
+        "language": options.language,
+    }
+
+
+def read_requests(
+    requests: Sequence[Any], task_dict: Mapping[str, Any], responses: bool = True
+) -> list[Item]:
+    """Read the harness's instances; a rank's padding gets an empty answer, which nobody reads."""
+    items = []
+    seen: Counter[tuple[str, Any]] = Counter()
+    for request in requests:
+        context, generation, to_sample, doc_id, task, split = read_arguments(request.args)
+        uid = f"{task}:{doc_id}"
+        item = Item(
+            uid=uid,
+            task=task,
+            repeat=seen[task, doc_id],
+            instruction=context,
+            generation=generation_arguments(generation, responses),
+            until=[stop for stop in _as_list(generation.get("until")) if stop],
+            read=lambda task=task, split=split, doc_id=doc_id, to_sample=to_sample: to_sample(
+                task_dict[task][split][doc_id]
+            ),
+        )
+        seen[task, doc_id] += 1
+        if (request.metadata or {}).get("__padding_only__"):
+            item.record = ""
+        items.append(item)
+    return items
+
+
+def read_arguments(args: Sequence[Any]) -> tuple[str, dict, Callable[[Any], SpeechSample], Any, str, str]:
+    """Return context, generation arguments, a reader of the document, its id, task and split.
+
+    Simple requests are (context, generation, doc_to_visual, ...), chat requests (context, doc_to_messages, generation,
+    ...); source: ``construct_requests`` of lmms-eval 0.7.3.
+    """
+    context, second, third, doc_id, task, split = args
+    if callable(second):
+        return context, third, lambda doc: sample_of_messages(second(doc)), doc_id, task, split
+    return context, second, lambda doc: third(doc)[0], doc_id, task, split
+
+
+def sample_of_messages(messages: Sequence[Mapping[str, Any]]) -> SpeechSample:
+    """Return the speech sample inside chat messages."""
+    parts = (part for message in messages for part in message["content"])
+    return next(part["url"] for part in parts if isinstance(part.get("url"), SpeechSample))
+
+
+def _as_list(until: Any) -> list[str]:
+    return [until] if isinstance(until, str) else list(until or [])
+
+
+def generation_arguments(generation: Mapping[str, Any], responses: bool = True) -> dict[str, Any]:
+    """Return keyword arguments of ``generate`` from the task's ``generation_kwargs`` and ``--gen_kwargs``.
+
+    Greedy unless a temperature above 0 is given, as the harness's wrappers do. Without answers a single new token is
+    asked for: the prefill is all that is needed.
+
+    Raises:
+        FatalError: naming an argument that ``generate`` does not know.
+    """
+    from transformers import GenerationConfig
+
+    arguments = {name: value for name, value in generation.items() if name != "until"}
+    unknown = sorted(name for name in arguments if not hasattr(GenerationConfig(), name))
+    if unknown:
+        raise FatalError(f"--gen_kwargs: generate() of transformers has no argument {', '.join(unknown)}")
+    temperature = float(arguments.pop("temperature", None) or 0)
+    sample = temperature > 0
+    for name in ("do_sample", "top_p", "top_k"):
+        value = arguments.pop(name, None)
+        if sample and value is not None and name != "do_sample":
+            arguments[name] = value
+    if sample:
+        arguments["temperature"] = temperature
+    arguments.setdefault("max_new_tokens", _MAX_NEW_TOKENS)
+    if not responses:
+        return {"max_new_tokens": 1, "do_sample": False, "num_beams": 1}
+    return {**arguments, "do_sample": sample}
+
+
+def batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
+    """Group items with equal generation arguments; in batches, documents of like length go together."""
+    ordered = items if size == 1 else sorted(items, key=lambda item: -item.duration)
+    groups: dict[str, list[Item]] = {}
+    for item in ordered:
+        groups.setdefault(repr((item.generation, item.until)), []).append(item)
+    for group in groups.values():
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
+
+
+@contextmanager
+def document_errors(item: Item) -> Iterator[None]:
+    """Turn whatever goes wrong with one document into its being left out, by cause."""
+    try:
+        yield
+    except SkipDocument as skip:
+        item.skip(skip)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        free_memory()
+        item.skip(SkipDocument("out_of_memory", str(error).splitlines()[0] if str(error) else ""))
+    except OSError as error:
+        item.skip(SkipDocument("io_error", str(error)))
+    except Exception as error:
+        logger.opt(exception=error).debug(f"ALAS: {item.uid}")
+        cause = "out_of_memory" if "can't allocate memory" in str(error) else "error"
+        item.skip(SkipDocument(cause, f"{type(error).__name__}: {error}"))
+
+
+def free_memory() -> None:
+    """Give unused device memory back, so that one large document does not cost the next."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,158 @@
+"""What turns a model wrapper of the harness into one that also runs the ALAS tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from accelerate import Accelerator, DistributedType
+from lmms_eval.api.model import lmms
+from loguru import logger
+
+from alas_metric.errors import FatalError
+from model_patches.adapter import SpeechAdapter
+from model_patches.journal import weights_fingerprint
+from model_patches.options import AlasOptions
+from model_patches.session import Session
+
+_ONE_MODEL_PER_PROCESS = ("NO", "MULTI_GPU", "MULTI_CPU", "MULTI_XPU", "MULTI_NPU")
+
+
+class AlasModel(lmms):
+    """Mixin for a stock wrapper: requests of ALAS tasks go through the paired runs, all others to the stock code.
+
+    A subclass names its ``adapter_class``, calls `start` in its ``__init__`` and inherits from the stock wrapper after
+    this class.
+    """
+
+    adapter_class: ClassVar[type[SpeechAdapter]]
+
+    def start(
+        self,
+        *,
+        pretrained: str,
+        device: str | None,
+        device_map: str | None,
+        batch_size: int | str | None,
+        options: Mapping[str, Any],
+        load_arguments: Mapping[str, Any],
+    ) -> None:
+        """Load the model and set the attributes that the harness and the stock wrappers read."""
+        lmms.__init__(self)
+        self.alas_options = AlasOptions.from_model_args(options)
+        accelerator = Accelerator()
+        self._device = choose_device(device, accelerator.local_process_index, accelerator.num_processes)
+        spread = device_map == "auto" and accelerator.num_processes == 1
+        self.device_map = "auto" if spread else str(self._device)
+        chosen = {name: value for name, value in load_arguments.items() if value is not None}
+        self._model, self.processor = self.adapter_class.load(pretrained, device_map=self.device_map, **chosen)
+        self.processor.tokenizer.padding_side = "left"
+        self._tokenizer = self.processor.tokenizer
+        self._config = self._model.config
+        self.batch_size_per_gpu = read_batch_size(batch_size)
+        self._identity = {
+            "pretrained": pretrained,
+            "weights": weights_fingerprint(pretrained, self._config),
+            "load": dict(chosen),
+            "dtype": str(self._model.dtype),
+            "device": self._device.type,
+            "batch_size": self.batch_size_per_gpu,
+        }
+        self._session: Session | None = None
+        self._join(accelerator)
+
+    def _join(self, accelerator: Accelerator) -> None:
+        """Take this process's place among the others."""
+        kind = accelerator.distributed_type
+        self._sharded = kind == DistributedType.FSDP
+        if accelerator.num_processes == 1:
+            return
+        if self._sharded:
+            self._model = accelerator.prepare(self._model)
+        elif kind.value not in _ONE_MODEL_PER_PROCESS:
+            raise FatalError(
+                f"{kind.value} is not supported: use accelerate's data parallelism (one model per process), "
+                "or device_map=auto in a single process for a model that does not fit one device"
+            )
+        self.accelerator = accelerator
+        self._rank = accelerator.process_index
+        self._world_size = accelerator.num_processes
+        if accelerator.is_local_main_process:
+            logger.info(f"Using {accelerator.num_processes} devices with data parallelism")
+
+    def make_adapter(self) -> SpeechAdapter:
+        """Return the adapter for the loaded model."""
+        return self.adapter_class(self.model, self.processor)
+
+    def generate_until(self, requests: list[Any]) -> list[Any]:
+        """Answer requests: those of ALAS tasks with records, all others as the stock wrapper does."""
+        ours = [bool((request.metadata or {}).get("alas")) for request in requests]
+        if not any(ours):
+            return super().generate_until(requests)
+        stock = [request for request, alas in zip(requests, ours, strict=True) if not alas]
+        answers = iter(super().generate_until(stock) if stock else [])
+        records = iter(self._records([r for r, alas in zip(requests, ours, strict=True) if alas]))
+        return [next(records) if alas else next(answers) for alas in ours]
+
+    def _records(self, requests: list[Any]) -> list[str]:
+        if self._sharded:
+            raise FatalError(
+                "ALAS tasks need a whole model in each process, and FSDP shards it: use data parallelism, "
+                "or device_map=auto in a single process"
+            )
+        if self._session is None:
+            identity = {**self._identity, "adapter": vars_of(self.make_adapter())}
+            self._session = Session(
+                self.make_adapter(),
+                self.alas_options,
+                identity,
+                batch_size=self.batch_size_per_gpu,
+                rank=self.rank,
+            )
+        return self._session.answer(requests, self.task_dict)
+
+    def clean(self) -> None:
+        """Let go of the model, also of the session's hold on it."""
+        self._session = None
+        super().clean()
+
+
+def vars_of(adapter: SpeechAdapter) -> dict[str, Any]:
+    """Return the adapter's plain settings, which are part of what tells one run from another."""
+    return {
+        name: value for name, value in vars(adapter).items() if isinstance(value, (str, int, float, bool))
+    }
+
+
+def read_batch_size(batch_size: int | str | None) -> int:
+    """Return the batch size as a number.
+
+    Raises:
+        FatalError: For anything but a whole number from 1 up.
+    """
+    try:
+        size = int(batch_size or 1)
+    except ValueError:
+        size = 0
+    if size < 1:
+        raise FatalError(f"--batch_size must be a whole number from 1 up, got {batch_size!r}")
+    return size
+
+
+def choose_device(requested: str | None, local_rank: int, num_processes: int) -> torch.device:
+    """Return this process's device: CUDA where there is one, else MPS, else the CPU, unless one is asked for.
+
+    Raises:
+        FatalError: If CUDA is asked for and there is none.
+    """
+    cuda = torch.cuda.is_available()
+    kind = requested or ("cuda" if cuda else "mps" if torch.backends.mps.is_available() else "cpu")
+    if kind.startswith("cuda") and not cuda:
+        raise FatalError(
+            f"device={kind} was asked for, and torch {torch.__version__} sees no CUDA device. "
+            "Leave it out, or use --device cpu."
+        )
+    if kind == "cuda" or (kind.startswith("cuda") and num_processes > 1):
+        return torch.device("cuda", local_rank)
+    return torch.device(kind)

@@ -1,0 +1,58 @@
+"""Shared fixtures: tiny checkpoints, made once a session, and an environment that cannot reach a hub."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "alas_tasks")]
+
+REPO = Path(__file__).resolve().parent.parent
+JFK = REPO.parent / "shared" / "audio" / "jfk.flac"
+
+
+@pytest.fixture(scope="session")
+def qwen2_audio_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random Qwen2-Audio checkpoint."""
+    from tiny_speech_llm import make_qwen2_audio
+
+    return make_qwen2_audio(tmp_path_factory.mktemp("qwen2_audio"))
+
+
+@pytest.fixture(scope="session")
+def sentence_bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random Sentence-BERT checkpoint."""
+    from tiny_speech_llm import make_sentence_bert
+
+    return make_sentence_bert(tmp_path_factory.mktemp("sentence_bert"))
+
+
+@pytest.fixture(scope="session")
+def whisper_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random openai-whisper checkpoint."""
+    from tiny_models import make_whisper
+
+    return make_whisper(tmp_path_factory.mktemp("whisper"))
+
+
+@pytest.fixture(scope="session")
+def jfk() -> Path:
+    """Real speech: 11 s of a president."""
+    if not JFK.exists():
+        pytest.skip("the clip jfk.flac is not beside the repository")
+    return JFK
+
+
+@pytest.fixture(scope="session")
+def qwen2_audio(qwen2_audio_folder: Path):
+    """The adapter of the tiny Qwen2-Audio."""
+    from model_patches.qwen2_audio import Qwen2AudioAdapter
+
+    return Qwen2AudioAdapter(
+        *Qwen2AudioAdapter.load(str(qwen2_audio_folder), dtype="auto", device_map="cpu")
+    )

@@ -1,0 +1,198 @@
+"""The command line as a user calls it: one process and two, local data, tiny checkpoints."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from alas_metric.record import AlignmentRecord
+
+HEADLINE = ("alas", "alas_skill", "alas_evidence", "alas_skill_all", "frame_skill", "kept", "layers", "best_layer")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, qwen2_audio_folder, sentence_bert_folder, whisper_file):
+    """Local copies of the data sets, tiny checkpoints, and the environment that names them."""
+    from worlds import make_iemocap, make_librispeech, make_librisqa
+
+    folder = tmp_path_factory.mktemp("world")
+    for name, make in {"speech": make_librispeech, "sqa": make_librisqa, "iemocap": make_iemocap}.items():
+        (folder / name).mkdir()
+        make(folder / name)
+    environment = {
+        **os.environ,
+        "ALAS_LIBRISPEECH_DIR": str(folder / "speech"),
+        "ALAS_LIBRISQA_DIR": str(folder / "sqa"),
+        "ALAS_IEMOCAP_DIR": str(folder / "iemocap"),
+        "ALAS_CACHE_DIR": str(folder / "cache"),
+        "HF_HOME": str(folder / "hf"),
+        "HF_HUB_OFFLINE": "1",
+        "ACCELERATE_USE_CPU": "true",
+        # Sums over other numbers of threads may differ in the last bit; torchrun sets this for its processes.
+        "OMP_NUM_THREADS": "1",
+    }
+    model_args = (
+        f"pretrained={qwen2_audio_folder},alas_reference=whisper:{whisper_file},alas_sbert={sentence_bert_folder}"
+    )
+    return folder, environment, model_args
+
+
+def command(world, *arguments: str, tasks: str = "alas_librisqa", extra_args: str = "", model: str = "qwen2_audio"):
+    model_args = world[2] + (f",{extra_args}" if extra_args else "")
+    start = ["--tasks", tasks, "--model", model]
+    return [*start, *(["--model_args", model_args] if model == "qwen2_audio" else []), "--device", "cpu", *arguments]
+
+
+def lmms_eval(world, *arguments: str, processes: int = 1, **kwargs) -> subprocess.CompletedProcess:
+    module = ["-m", "lmms_eval", *command(world, *arguments, **kwargs)]
+    launch = [sys.executable]
+    if processes > 1:
+        launch += ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", "29517"]
+    return subprocess.run(
+        [*launch, *module], env=world[1], cwd=world[0], capture_output=True, text=True, timeout=500
+    )
+
+
+def read_run(folder: Path) -> tuple[dict, dict[str, dict[str, str]]]:
+    """Return results.json and, by task, the records by utterance."""
+    (results,) = folder.rglob("*_results.json")
+    records: dict[str, dict[str, str]] = {}
+    for path in folder.rglob("*_samples_*.jsonl"):
+        task = path.stem.partition("_samples_")[2]
+        lines = [json.loads(line)["filtered_resps"] for line in path.read_text().splitlines()]
+        records[task] = {AlignmentRecord.from_json(line).uid: line for line in lines}
+    return json.loads(results.read_text()), records
+
+
+@pytest.fixture(scope="module")
+def one_process(world):
+    """Both of the paper's tasks, asked for by the name of their group."""
+    done = lmms_eval(world, "--output_path", "one", "--log_samples", tasks="alas")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout, *read_run(world[0] / "one")
+
+
+def test_the_table_shows_the_metrics(one_process) -> None:
+    table = one_process[0]
+    for name in HEADLINE:
+        assert f"|{name} " in table, name
+    assert "alas_librisqa" in table and "alas_iemocap" in table
+    assert max(len(line) for line in table.splitlines() if line.startswith("|")) < 250, "layers prints short"
+
+
+def test_results_hold_numbers_for_every_key(one_process) -> None:
+    from alas_metric.corpus import METRICS
+
+    scores = one_process[1]["results"]["alas_librisqa"]
+    missing = [key for key in METRICS if f"{key},none" not in scores and not key.startswith(("accuracy", "uar"))]
+    assert missing == []
+    assert isinstance(scores["alas,none"], float | None)
+    assert isinstance(scores["alas_skill_all,none"], float)
+    layers = scores["layers,none"]
+    assert len(layers["alas_all"]["values"]) == 4
+    assert "uar_audio,none" in one_process[1]["results"]["alas_iemocap"]
+
+
+def test_records_are_in_the_sample_log(one_process) -> None:
+    records = one_process[2]["alas_librisqa"]
+    assert len(records) == one_process[1]["n-samples"]["alas_librisqa"]["effective"]
+    scored = [AlignmentRecord.from_json(line) for line in records.values()]
+    assert sum(record.skipped is None for record in scored) >= 4
+    whole = next(record for record in scored if record.skipped is None)
+    assert whole.num_layers == 4 and whole.audio_answer is not None and whole.similarities["responses"] is not None
+    assert whole.reference.startswith("whisper:")
+
+
+def same_results(first: dict, second: dict) -> None:
+    for task, scores in first["results"].items():
+        for key, value in scores.items():
+            assert second["results"][task][key] == value, (task, key)
+
+
+def test_two_processes_give_the_same_records_and_numbers(world, one_process) -> None:
+    done = lmms_eval(world, "--output_path", "two", "--log_samples", processes=2, tasks="alas")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    results, records = read_run(world[0] / "two")
+    assert records == one_process[2]
+    same_results(one_process[1], results)
+
+
+def test_rescoring_gives_the_runs_own_numbers(world, one_process) -> None:
+    out = world[0] / "scores.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "alas_metric.cli", "score", str(world[0] / "one"), "--json", str(out)],
+        env=world[1],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    text = json.dumps(json.loads(out.read_text()))
+    for task in ("alas_librisqa", "alas_iemocap"):
+        for key, value in one_process[1]["results"][task].items():
+            name = key.partition(",")[0]
+            if "stderr" in name or name == "alias":
+                continue
+            assert json.dumps({name: value})[1:-1] in text, (task, name)
+
+
+def test_killed_half_way_the_journal_goes_on(world, one_process) -> None:
+    journal = world[0] / "journal"
+    arguments = command(
+        world, "--output_path", "resumed", "--log_samples", tasks="alas", extra_args=f"alas_journal={journal}"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lmms_eval", *arguments],
+        env=world[1],
+        cwd=world[0],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def finished() -> int:
+        return sum(path.read_text().count('"key"') for path in journal.glob("*.jsonl"))
+
+    deadline = time.monotonic() + 300
+    while finished() < 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done_before = finished()
+    total = sum(len(records) for records in one_process[2].values())
+    assert 2 <= done_before < total
+    done = subprocess.run(
+        [sys.executable, "-m", "lmms_eval", *arguments],
+        env=world[1],
+        cwd=world[0],
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    results, records = read_run(world[0] / "resumed")
+    assert records == one_process[2]
+    same_results(one_process[1], results)
+    scored = sum(
+        AlignmentRecord.from_json(line).skipped is None for of_task in records.values() for line in of_task.values()
+    )
+    assert finished() == scored, "a document that was finished ran again"
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_error_of_ours_fails_visibly(world, processes) -> None:
+    done = lmms_eval(world, extra_args="alas_whisper_mode=guess", processes=processes)
+    assert done.returncode != 0
+    assert "alas_whisper_mode must be 'align' or 'transcribe', got 'guess'" in done.stderr
+
+
+def test_a_model_without_hidden_states_is_refused(world) -> None:
+    done = lmms_eval(world, model="dummy")
+    assert done.returncode != 0
+    assert "Model ids that work: qwen2_audio" in done.stderr

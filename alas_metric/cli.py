@@ -18,6 +18,10 @@ from alas_metric.corpus import METRICS, THRESHOLD, Brief
 from alas_metric.errors import FatalError
 from alas_metric.runs import Run, RunScores, find_runs, score_run
 
+_FILE_WIDTH = 110
+"""Columns of a table that goes to a file or a pipe, which has no width of its own."""
+_ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -89,7 +93,7 @@ def _score(arguments: argparse.Namespace) -> int:
     found = [scores for run in runs if (scores := _try_run(run, arguments)) is not None]
     if not found:
         raise FatalError(f"nothing to score in {arguments.run_dir}; the messages above say why")
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
     for scores in found:
         console.print(_table(scores))
     if arguments.json is not None:
@@ -117,16 +121,16 @@ def _table(scores: RunScores) -> Table:
     """Return the table of one run: scalars, and short forms of the rest."""
     run = scores.run
     table = Table(title=f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)")
-    table.add_column("metric", overflow="fold")
+    table.add_column("metric", no_wrap=True)
+    table.add_column("", no_wrap=True)
     table.add_column("value", justify="right")
-    table.add_column("interval (95 %)", justify="right")
+    table.add_column("95 % interval", justify="right", no_wrap=True)
     table.add_column("unit")
-    table.add_column("better")
     curves = scores.values.get("layers") or {}
     for key, value in scores.values.items():
         metric = METRICS[key]
-        better = "" if metric.direction == "none" else metric.direction
-        table.add_row(key, _shown(value), _shown_interval(curves.get(key)), metric.unit, better)
+        arrow = _ARROWS[metric.direction]
+        table.add_row(key, arrow, _shown(value), _shown_interval(curves.get(key)), metric.unit)
     return table
 
 
@@ -134,7 +138,8 @@ def _shown(value: Any) -> str:
     if value is None:
         return "N/A"
     if isinstance(value, Brief):
-        return ", ".join(f"{name} {count}" for name, count in value.summary.items())
+        counts = {name: count for name, count in value.items() if isinstance(count, int)}
+        return "\n".join(f"{name} {count}" for name, count in (counts or value.summary).items())
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 

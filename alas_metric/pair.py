@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from alas_metric.alignment import WordTiming, check_words, circular_shift, monot
 from alas_metric.errors import SkipDocument
 from alas_metric.record import STATES, AlignmentRecord, check_sizes
 from alas_metric.scores import frame_hits
+
+_LAYER_CELLS = 2**22
+"""Similarity values copied at once."""
 
 
 def score_pair(
@@ -56,10 +59,7 @@ def score_pair(
         references=usable,
         reference=reference,
         paths=_paths(values, circular_shift(uid, values.shape[-1])),
-        hits={
-            name: dict(zip(STATES, frame_hits(values, timing, frame_seconds).T, strict=True))
-            for name, timing in usable.items()
-        },
+        hits={name: _hits(values, timing, frame_seconds) for name, timing in usable.items()},
         **fields,
     )
 
@@ -105,7 +105,19 @@ def _checked(timing: Sequence[WordTiming], num_words: int, duration: float) -> l
 def _paths(values: np.ndarray, shift: int) -> dict[str, np.ndarray]:
     """Return the paths on raw and centred similarities, and on those of the turned audio, (L + 1, K) each."""
     found = monotonic_alignment_search(values)
-    chance = monotonic_alignment_search(np.roll(values, shift, axis=-1))
+    chance = _by_layers(lambda layers: monotonic_alignment_search(np.roll(layers, shift, axis=-1)), values)
     paths = dict(zip(STATES, np.moveaxis(found, 1, 0), strict=True))
     turned = {f"{state}_chance": path for state, path in zip(STATES, np.moveaxis(chance, 1, 0), strict=True)}
     return paths | turned
+
+
+def _hits(values: np.ndarray, timing: Sequence[WordTiming], frame_seconds: float) -> dict[str, np.ndarray]:
+    """Return the frame hits on raw and on centred similarities, (L + 1,) each."""
+    found = _by_layers(lambda layers: frame_hits(layers, timing, frame_seconds), values)
+    return dict(zip(STATES, found.T, strict=True))
+
+
+def _by_layers(function: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> np.ndarray:
+    """Apply a function to a few layers at a time, so that its copies stay small for long audio."""
+    step = max(1, _LAYER_CELLS // values[0].size)
+    return np.concatenate([function(values[begin : begin + step]) for begin in range(0, len(values), step)])

@@ -20,7 +20,7 @@ from alas_metric.errors import CAUSES
 SCHEMA_VERSION = 1
 PATH_KINDS = ("raw", "centred", "raw_chance", "centred_chance")
 STATES = ("raw", "centred")
-MAX_CHARACTERS = 2**26
+MAX_CHARACTERS = 2**24
 MAX_CELLS = 2**28
 """Words times positions: about 30 minutes of speech at 25 positions a second."""
 MAX_PATH_ENTRIES = 2**23

@@ -8,8 +8,6 @@ nested lists are possible.
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -20,8 +18,9 @@ from typing import Any
 import yaml
 
 from alas_metric.errors import FatalError
-from alas_tasks.answers import label_reader
-from alas_tasks.sources import cached_files, hub_files
+from alas_tasks.hub_layout import find_hub_files, hub_columns
+from alas_tasks.manifests import MANIFESTS, local_columns
+from alas_tasks.sources import hub_files
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "audio": (
@@ -38,10 +37,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Which columns are taken where the user names none, the first that is there."""
 
 DEFAULT_PROMPT = "Repeat what the speaker says."
-MANIFESTS = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_CONVERTED = "refs/convert/parquet"
 
 
 @dataclass(frozen=True)
@@ -280,16 +277,18 @@ def process_docs(dataset: Any) -> Any:
 
 def load_documents(task: str, description: Description) -> Any:
     """Return the documents of a task; see `alas_tasks.documents`. Nothing is decoded."""
-    if is_hub_id(description.data):
+    from alas_tasks.user_documents import documents_of_manifest, documents_of_parquet
+
+    data = find_data(description.data)
+    if is_hub_id(data):
         if not (description.revision and description.files):
             raise FatalError(
-                f"{task}: a data set on the hub needs `revision` and `files`; see `alas new-task`"
+                f"{task}: a data set on the hub needs `revision` and `files`: use `alas new-task`"
             )
-        files = hub_files(description.data, description.revision, description.files)
-        return _parquet_documents(task, description, files)
-    path = Path(find_data(description.data))
+        return documents_of_parquet(
+            task, description, hub_files(data, description.revision, description.files)
+        )
+    path = Path(data)
     if path.suffix.lower() == ".parquet":
-        return _parquet_documents(task, description, [path])
-    return _manifest_documents(task, description, path)
-
-
+        return documents_of_parquet(task, description, [path])
+    return documents_of_manifest(task, description, path)

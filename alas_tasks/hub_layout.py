@@ -40,7 +40,7 @@ def find_hub_files(
     if problem and not listed:
         reason = f"{type(problem).__name__}: {problem}"[:500]
         raise FatalError(
-            f"the data set {repo_id} cannot be had from the hub or the cache: {reason}"
+            f"there is no file {repo_id}, and the hub and its cache give no data set of that name: {reason}"
         ) from problem
     where = f"configuration {config_name}, " if config_name else ""
     raise FatalError(
@@ -107,5 +107,3 @@ def hub_columns(repo_id: str, revision: str, files: Sequence[str]) -> list[str]:
         raise FatalError(
             f"the columns of {repo_id} cannot be read: {type(error).__name__}: {error}"
         ) from error
-
-

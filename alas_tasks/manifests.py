@@ -1,10 +1,10 @@
-"""Reading the files with which users describe their speech: JSONL, JSON, CSV and TSV manifests, parquet files."""
+"""Reading the files that describe a user's speech: JSONL, JSON, CSV and TSV manifests, parquet files."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
     ending = path.suffix.lower()
     if ending in (".csv", ".tsv"):
         csv.field_size_limit(2**31 - 1)  # a row may hold the timestamps of a long recording
-        rows: list[Any] = list(
+        rows: list[Any] = _without_empty_cells(
             csv.DictReader(text.splitlines(keepends=True), delimiter="\t" if ending == ".tsv" else ",")
         )
     elif ending == ".jsonl":
@@ -95,6 +95,11 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
                 f"{path}, row {number}: expected one value for each column, got {str(row)[:200]}"
             )
     return rows
+
+
+def _without_empty_cells(rows: Iterable[dict[Any, Any]]) -> list[dict[Any, Any]]:
+    """Return the rows of a CSV file, whose empty cells are the only way to leave out a value."""
+    return [{name: value if value != "" else None for name, value in row.items()} for row in rows]
 
 
 def _json(text: str, where: str) -> Any:

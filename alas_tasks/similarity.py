@@ -58,8 +58,8 @@ def _load(model: str, device: str) -> Any:
         raise FatalError(
             f"the Sentence-BERT model {model!r}, which compares the two runs' answers, cannot be loaded: "
             f"{type(error).__name__}: {error}\n"
-            "It comes from the Hugging Face hub or its cache. Without a connection, name a folder that holds it "
-            "with the model argument alas_sbert=PATH, or probe without answers: alas_responses=false."
+            "It comes from the Hugging Face hub or its cache. Without a connection, name a folder with it "
+            "by the model argument alas_sbert=PATH, or probe without answers: alas_responses=false."
         ) from error
 
 

@@ -140,14 +140,16 @@ def to_mono(samples: np.ndarray, rate: int) -> np.ndarray:
         raise SkipDocument(
             "non_finite_audio", f"{int((~np.isfinite(samples)).sum())} samples are NaN or infinite"
         )
+    if not samples.size:
+        raise SkipDocument("too_short", "the audio holds no sample")
     if samples.ndim == 2:  # some libraries put channels first; there are always fewer of them than samples
         samples = samples.mean(axis=int(samples.shape[0] >= samples.shape[1]))
-    if samples.size and rate != SAMPLE_RATE:
+    if rate != SAMPLE_RATE:
         import librosa
 
         samples = librosa.resample(samples, orig_sr=rate, target_sr=SAMPLE_RATE)
     if not samples.size:
-        raise SkipDocument("too_short", "the audio holds no sample")
+        raise SkipDocument("too_short", "nothing is left of the audio at 16 kHz")
     return np.ascontiguousarray(samples, dtype=np.float32)
 
 

@@ -109,7 +109,12 @@ def test_boundaries_share_gaps_and_overlaps() -> None:
 
 
 def test_boundaries_never_fall() -> None:
-    words = [WordTiming("a", 0.0, 2.0), WordTiming("b", 1.8, 1.9), WordTiming("c", 0.1, 0.3), WordTiming("d", 3.0, 4.0)]
+    words = [
+        WordTiming("a", 0.0, 2.0),
+        WordTiming("b", 1.8, 1.9),
+        WordTiming("c", 0.1, 0.3),
+        WordTiming("d", 3.0, 4.0),
+    ]
     assert word_boundaries(words).tolist() == pytest.approx([1.9, 1.9, 1.9])
 
 

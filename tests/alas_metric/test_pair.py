@@ -36,7 +36,9 @@ def test_paths_are_those_of_the_search(pair: dict[str, Any]) -> None:
     turned = np.roll(values, circular_shift("u", 30), axis=-1)
     for index, state in enumerate(("raw", "centred")):
         np.testing.assert_array_equal(made.paths[state], monotonic_alignment_search(values[:, index]))
-        np.testing.assert_array_equal(made.paths[f"{state}_chance"], monotonic_alignment_search(turned[:, index]))
+        np.testing.assert_array_equal(
+            made.paths[f"{state}_chance"], monotonic_alignment_search(turned[:, index])
+        )
         expected = frame_hits(values[:, index], pair["references"]["whisper"], 0.04)
         np.testing.assert_array_equal(made.hits["whisper"][state], expected)
 
@@ -61,7 +63,9 @@ def test_hidden_states_of_the_words_themselves(timing: Callable[..., list[WordTi
 
 
 def test_further_fields_are_kept(pair: dict[str, Any]) -> None:
-    made = score_pair(**pair, speaker="s", target="x", settings={"plugin": "0"}, similarities={"responses": 0.5})
+    made = score_pair(
+        **pair, speaker="s", target="x", settings={"plugin": "0"}, similarities={"responses": 0.5}
+    )
     assert (made.speaker, made.target, made.settings) == ("s", "x", {"plugin": "0"})
     with pytest.raises(TypeError, match="colour"):
         score_pair(**pair, colour="red")
@@ -116,3 +120,9 @@ def test_full_size_is_fast_and_small(record: Callable[..., AlignmentRecord]) -> 
     for _ in range(5):
         score_record(AlignmentRecord.from_json(text))
     assert (time.perf_counter() - begin) / 5 < 0.1  # about 0.01; the margin is for busy machines
+
+
+def test_layers_in_parts(pair: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = score_pair(**pair).to_json()
+    monkeypatch.setattr("alas_metric.pair._LAYER_CELLS", 1)
+    assert score_pair(**pair).to_json() == whole

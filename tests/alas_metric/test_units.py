@@ -22,7 +22,7 @@ from alas_metric.units import Unit, split_units
         ("an [unclosed event", ["an", "[unclosed", "event"]),
         ("<noise> 42 $5", ["<noise>", "42", "$5"]),
         ("MISTER QUILTER\nIS\tTHE", ["MISTER", "QUILTER", "IS", "THE"]),
-        ("你好，世界。", ["你", "好", "世", "界"]),
+        ("你好\uff0c世界。", ["你", "好", "世", "界"]),
         ("我love你, Ada!", ["我", "love", "你", "Ada!"]),
         ("カタ ー", ["カ", "タ", "ー"]),
         ("สวัสดี", ["ส", "วั", "ส", "ดี"]),

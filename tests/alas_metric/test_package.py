@@ -1,0 +1,51 @@
+"""What the package exports and what it leaves unloaded."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import alas_metric
+from alas_metric import AlignmentRecord
+
+HEAVY = ("torch", "transformers", "lmms_eval", "datasets", "sentence_transformers")
+SCORE = """
+import sys
+import alas_metric
+from alas_metric import cli, runs
+record = alas_metric.AlignmentRecord.from_json(open(sys.argv[1]).read())
+assert alas_metric.summarise([alas_metric.score_record(record)])["kept"] == 1
+print([name for name in sys.argv[2:] if name in sys.modules])
+"""
+
+
+def test_scoring_loads_nothing_heavy(tmp_path: Path, record: Callable[..., AlignmentRecord]) -> None:
+    path = tmp_path / "record.json"
+    path.write_text(record().to_json())
+    root = Path(alas_metric.__file__).parents[1]
+    command = [sys.executable, "-c", SCORE, str(path), *HEAVY]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_exports() -> None:
+    assert set(alas_metric.__all__) >= {"score_pair", "score_record", "summarise", "split_units", "compare"}
+    assert all(hasattr(alas_metric, name) for name in alas_metric.__all__)
+    assert alas_metric.__version__ == "0.1.0"
+
+
+@pytest.mark.parametrize(
+    "name", ["", *(module.name for module in pkgutil.iter_modules(alas_metric.__path__))]
+)
+def test_examples_run(name: str) -> None:
+    module = importlib.import_module(f"alas_metric.{name}" if name else "alas_metric")
+    found = doctest.testmod(module)
+    assert found.failed == 0
+    assert name or found.attempted > 5

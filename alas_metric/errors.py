@@ -33,7 +33,7 @@ class FatalError(SystemExit):
         super().__init__(f"alas: error: {message}")
 
 
-class SkipDocument(Exception):  # noqa: N818 - it is a decision about a document, not a failure of the program
+class SkipDocument(Exception):
     """One document cannot be scored; it is counted by cause, named in the log and left out of the means.
 
     Args:

@@ -183,12 +183,12 @@ def describe(
 
 _TEMPLATE = """\
 # Made by `alas new-task`. Run: lmms-eval --tasks {file} --model qwen2_audio --output_path runs --log_samples
-task: {name}
+task: "{name}"
 # The harness reads this file itself as the data set; process_docs makes documents of what `default` says.
 dataset_path: text
 dataset_kwargs:
   data_files:
-    test: {file}
+    test: "{file}"
   sample_by: document
 test_split: test
 process_docs: !function alas_tasks.custom.process_docs

@@ -26,6 +26,7 @@ def documents_of_manifest(task: str, description: Description, path: Path) -> da
         FatalError: If the manifest is damaged or none of its audio files exists.
     """
     rows = read_manifest(path)
+    choose_columns(list({name: None for row in rows for name in row}), description.columns)
     names = [row.get(description.columns["audio"]) for row in rows]
     audio = [path.parent / str(name) if name else None for name in names]
     missing = [file for file in audio if file and not file.is_file()]

@@ -112,8 +112,8 @@ def slow_layers(key: str, documents: Documents) -> list[float]:
         rows = [scores.columns[base + suffix] for scores in documents if base + suffix in scores.columns]
         return np.mean(rows, axis=0).tolist()
     above, below = fractions[base]
-    rows = [scores.columns for scores in documents if above in scores.columns and below in scores.columns]
-    ratio = np.sum([row[above] for row in rows], axis=0) / np.sum([row[below] for row in rows], axis=0)
+    found = [scores.columns for scores in documents if above in scores.columns and below in scores.columns]
+    ratio = np.sum([row[above] for row in found], axis=0) / np.sum([row[below] for row in found], axis=0)
     return (ratio if base.startswith("frame") else 1 - ratio).tolist()
 
 

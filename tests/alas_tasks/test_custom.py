@@ -305,6 +305,20 @@ def test_data_that_is_gone_ends_the_run(world):
         load("mine.yaml")
 
 
+def test_a_column_that_is_gone_ends_the_run(world):
+    manifest = make_manifest(world)
+    alas("new-task", "mine", "--data", manifest)
+    manifest.write_text(manifest.read_text().replace('"answer"', '"reply"'))
+    with pytest.raises(FatalError, match=r"--answer answer.*reply"):
+        load("mine.yaml")
+
+
+@pytest.mark.parametrize("name", ["1.5", "true", "null", "a-b.c"])
+def test_names_that_yaml_would_read_otherwise(world, name):
+    alas("new-task", name, "--data", make_manifest(world))
+    assert load(f"{name}.yaml").config.task == name
+
+
 def test_renamed_files_are_named(world):
     alas("new-task", "mine", "--data", make_manifest(world))
     (world / "mine.yaml").rename(world / "yours.yaml")

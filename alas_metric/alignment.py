@@ -66,13 +66,9 @@ def monotonic_alignment_search(similarity: npt.ArrayLike) -> np.ndarray:
 
 def _check_similarity(values: np.ndarray) -> None:
     if values.ndim < 2 or 0 in values.shape[-2:]:
-        raise ValueError(
-            f"expected a similarity of shape (..., words, positions), none of them 0, got {values.shape}"
-        )
+        raise ValueError(f"expected a similarity of shape (..., words, positions), none of them 0, got {values.shape}")
     if not np.isfinite(values).all():
-        raise ValueError(
-            "the similarity holds NaN or infinite values: did the hidden states overflow in float16?"
-        )
+        raise ValueError("the similarity holds NaN or infinite values: did the hidden states overflow in float16?")
 
 
 def _search(similarity: np.ndarray) -> np.ndarray:
@@ -106,13 +102,9 @@ def check_words(words: Sequence[WordTiming], duration: float) -> list[WordTiming
         raise ValueError("expected word timestamps, got none")
     for index, word in enumerate(words):
         if not (math.isfinite(word.start) and math.isfinite(word.end)):
-            raise ValueError(
-                f"timestamps of word {index} ({word.word!r}) are not finite: {word.start}, {word.end}"
-            )
+            raise ValueError(f"timestamps of word {index} ({word.word!r}) are not finite: {word.start}, {word.end}")
         if word.end < word.start:
-            raise ValueError(
-                f"word {index} ({word.word!r}) ends at {word.end} s before it starts at {word.start} s"
-            )
+            raise ValueError(f"word {index} ({word.word!r}) ends at {word.end} s before it starts at {word.start} s")
     return [WordTiming(w.word, _clip(w.start, duration), _clip(w.end, duration)) for w in words]
 
 

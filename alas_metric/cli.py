@@ -40,9 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="alas", description="Alignment of speech and words inside speech LLMs."
-    )
+    parser = argparse.ArgumentParser(prog="alas", description="Alignment of speech and words inside speech LLMs.")
     parser.add_argument("--version", action="version", version=f"alas {_version()}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_score(subparsers)
@@ -67,20 +65,12 @@ def _add_score(subparsers: Any) -> None:
         help="score a finished run again from its logged records",
         description="Score a finished run again from its logged records; no model and no GPU is needed.",
     )
-    score.add_argument(
-        "run_dir", type=Path, metavar="RUN_DIR", help="lmms-eval's --output_path, or a model's folder"
-    )
-    score.add_argument(
-        "--threshold", type=float, default=THRESHOLD, help="answer similarity from which to keep"
-    )
+    score.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="lmms-eval's --output_path, or a model's folder")
+    score.add_argument("--threshold", type=float, default=THRESHOLD, help="answer similarity from which to keep")
     score.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
-    score.add_argument(
-        "--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest"
-    )
+    score.add_argument("--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest")
     score.add_argument("--task", metavar="NAME", help="only this task")
-    score.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all values, layers included, to this file"
-    )
+    score.add_argument("--json", type=Path, metavar="FILE", help="write all values, layers included, to this file")
     score.set_defaults(func=_score)
 
 

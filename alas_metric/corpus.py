@@ -102,9 +102,7 @@ _CONSTANT = {
 }
 """Columns that no model changes: the same in every layer, and so stored once."""
 _STATE_METRICS = {
-    "alas": Metric(
-        "mean", "alas", None, "kept", "lower", "words", "distance between path and reference path"
-    ),
+    "alas": Metric("mean", "alas", None, "kept", "lower", "words", "distance between path and reference path"),
     "alas_swapped": Metric(
         "mean",
         "alas_swapped",
@@ -138,9 +136,7 @@ _STATE_METRICS = {
         "1",
         "1 perfect, 0 as on turned audio; says whether a layer aligns",
     ),
-    "alas_chance": Metric(
-        "mean", "alas_chance", None, "kept", "none", "words", "alas on audio turned around"
-    ),
+    "alas_chance": Metric("mean", "alas_chance", None, "kept", "none", "words", "alas on audio turned around"),
     "frame_accuracy": Metric(
         "ratio",
         "frame_hits",
@@ -161,12 +157,8 @@ _STATE_METRICS = {
     ),
 }
 _PLAIN_METRICS = {
-    "alas_uniform": Metric(
-        "mean", "alas_uniform", None, "kept", "none", "words", "alas of a random monotone path"
-    ),
-    "alas_linear": Metric(
-        "mean", "alas_linear", None, "kept", "none", "words", "alas of the constant-rate path"
-    ),
+    "alas_uniform": Metric("mean", "alas_uniform", None, "kept", "none", "words", "alas of a random monotone path"),
+    "alas_linear": Metric("mean", "alas_linear", None, "kept", "none", "words", "alas of the constant-rate path"),
     "alas_all": Metric("mean", "alas", None, "scorable", "lower", "words", "alas without the answer filter"),
     "alas_skill_all": Metric(
         "skill",
@@ -177,14 +169,10 @@ _PLAIN_METRICS = {
         "1",
         "alas_skill without the answer filter",
     ),
-    "kept": Metric(
-        "count", "kept", None, "scorable", "none", "documents", "documents that pass the answer filter"
-    ),
+    "kept": Metric("count", "kept", None, "scorable", "none", "documents", "documents that pass the answer filter"),
     "kept_share": Metric("value", "kept", None, "scorable", "none", "share", "kept of scorable documents"),
     "skipped": Metric("causes", "skipped", None, "documents", "none", "documents", "left out, by cause"),
-    "forced": Metric(
-        "count", "forced", None, "scorable", "none", "documents", "documents with only one path"
-    ),
+    "forced": Metric("count", "forced", None, "scorable", "none", "documents", "documents with only one path"),
     "swapped": Metric(
         "count", "swapped", None, "scorable", "none", "documents", "documents with fewer positions than words"
     ),
@@ -209,12 +197,8 @@ _TASK_METRICS = {
     "answer_similarity_text": Metric(
         "value", "text_target", None, "scorable", "higher", "cosine", "similarity of text and gold answer"
     ),
-    "accuracy_audio": Metric(
-        "value", "audio", None, "scorable", "higher", "share", "right answers to the audio"
-    ),
-    "accuracy_text": Metric(
-        "value", "text", None, "scorable", "higher", "share", "right answers to the transcript"
-    ),
+    "accuracy_audio": Metric("value", "audio", None, "scorable", "higher", "share", "right answers to the audio"),
+    "accuracy_text": Metric("value", "text", None, "scorable", "higher", "share", "right answers to the transcript"),
     "uar_audio": Metric(
         "recall", "audio", None, "scorable", "higher", "share", "mean over gold classes of the recall, audio"
     ),
@@ -394,9 +378,7 @@ def _entering(metric: Metric, items: Sequence[Item]) -> list[Item]:
     counts = Counter(item["layers"] for item in entering)
     if len(counts) > 1:
         found = ", ".join(f"{layers} in {count} documents" for layers, count in sorted(counts.items()))
-        raise ValueError(
-            f"documents have different numbers of layers ({found}): are two models' records mixed?"
-        )
+        raise ValueError(f"documents have different numbers of layers ({found}): are two models' records mixed?")
     return entering
 
 
@@ -495,9 +477,7 @@ def _resampled(metrics: Mapping[str, Metric], items: Sequence[Item]) -> dict[str
     parts = {key: _parts(metrics[key], found, resampler) for key, found in entering.items() if found}
     if not parts:
         return {}
-    table = np.concatenate(
-        [np.concatenate([above, below], axis=1) for above, below, _ in parts.values()], axis=1
-    )
+    table = np.concatenate([np.concatenate([above, below], axis=1) for above, below, _ in parts.values()], axis=1)
     drawn = np.concatenate([counts @ table for counts in resampler.counts()])
     samples, begin = {}, 0
     for key, (above, below, scale) in parts.items():
@@ -507,9 +487,7 @@ def _resampled(metrics: Mapping[str, Metric], items: Sequence[Item]) -> dict[str
     return samples
 
 
-def _parts(
-    metric: Metric, entering: Sequence[Item], resampler: _Resampler
-) -> tuple[np.ndarray, np.ndarray, float]:
+def _parts(metric: Metric, entering: Sequence[Item], resampler: _Resampler) -> tuple[np.ndarray, np.ndarray, float]:
     """Return by cluster the sums above and below a metric's fraction, (C, L + 1) and (C, 1 or L + 1)."""
     index, size = resampler.index(entering), len(resampler.clusters)
     above, unit = _cluster_sums(_column_table(metric.numerator, entering), index, size)

@@ -123,8 +123,7 @@ class AlignmentRecord:
         """
         data = {"schema": SCHEMA_VERSION} | {item.name: getattr(self, item.name) for item in fields(self)}
         data["references"] = {
-            name: [[word.word, word.start, word.end] for word in words]
-            for name, words in self.references.items()
+            name: [[word.word, word.start, word.end] for word in words] for name, words in self.references.items()
         }
         data["paths"] = {kind: _steps(path) for kind, path in self.paths.items()}
         data["hits"] = {
@@ -182,13 +181,9 @@ def _load(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"record: not JSON ({error}); it begins with {text[:40]!r}") from None
     if not isinstance(data, dict) or "schema" not in data:
-        raise ValueError(
-            "record: expected a JSON object with a field 'schema': is this an answer of another task?"
-        )
+        raise ValueError("record: expected a JSON object with a field 'schema': is this an answer of another task?")
     if type(data["schema"]) is not int or data["schema"] != SCHEMA_VERSION:
-        raise ValueError(
-            f"record: expected schema {SCHEMA_VERSION}, got {data['schema']!r}: another version wrote it"
-        )
+        raise ValueError(f"record: expected schema {SCHEMA_VERSION}, got {data['schema']!r}: another version wrote it")
     return data
 
 
@@ -313,12 +308,7 @@ def _word_timing(value: Any) -> WordTiming:
 def _steps(paths: np.ndarray) -> list[list[int]]:
     """Return, for each path of (L + 1, K), the positions k with path[k] = path[k - 1] + 1."""
     moves = np.diff(paths, axis=-1)
-    if (
-        paths.ndim != 2
-        or not paths.shape[1]
-        or (paths[:, 0] != 0).any()
-        or not ((moves == 0) | (moves == 1)).all()
-    ):
+    if paths.ndim != 2 or not paths.shape[1] or (paths[:, 0] != 0).any() or not ((moves == 0) | (moves == 1)).all():
         raise ValueError("record: a path must begin at 0 and go on by 0 or 1 at every entry")
     return [(np.flatnonzero(row) + 1).tolist() for row in moves]
 

@@ -99,9 +99,7 @@ def _wanted(date: str | None, task: str | None) -> str:
 
 def _hint(runs: Iterable[Run]) -> str:
     found = sorted({f"{run.date} {run.task}" for run in runs})
-    return (
-        f"it holds {', '.join(found)}" if found else "was lmms-eval run with --output_path and --log_samples?"
-    )
+    return f"it holds {', '.join(found)}" if found else "was lmms-eval run with --output_path and --log_samples?"
 
 
 def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = None) -> RunScores:
@@ -122,9 +120,7 @@ def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = No
     for label, record in _read_records(run.samples, messages):
         documents.append(_score(label, record, reference))
     _check_documents(documents, run, keys, reference)
-    left_out = [
-        f"{run.samples.name}: {scores.uid}: {scores.detail}" for scores in documents if _unreadable(scores)
-    ]
+    left_out = [f"{run.samples.name}: {scores.uid}: {scores.detail}" for scores in documents if _unreadable(scores)]
     values = summarise(documents, threshold, keys or None)
     return RunScores(run, values, len(documents), messages + left_out)
 
@@ -132,9 +128,7 @@ def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = No
 def _result_keys(run: Run) -> tuple[list[str], list[str]]:
     """Return the keys of METRICS that the run's own results hold, and messages; no key: all are wanted."""
     if run.results is None:
-        return [], [
-            f"{run.samples.name}: no results beside it (was the run killed?); every metric is computed"
-        ]
+        return [], [f"{run.samples.name}: no results beside it (was the run killed?); every metric is computed"]
     try:
         entry = json.loads(run.results.read_text(encoding="utf-8"))["results"][run.task]
         found = {str(key).partition(",")[0] for key in entry}
@@ -152,9 +146,7 @@ def _read_records(path: Path, messages: list[str]) -> Iterator[tuple[str, Alignm
             try:
                 label, text = _response(json.loads(line), number)
             except (ValueError, RecursionError) as error:
-                messages.append(
-                    f"{path.name}: line {number} left out: {error} (was the run killed while writing?)"
-                )
+                messages.append(f"{path.name}: line {number} left out: {error} (was the run killed while writing?)")
                 continue
             yield label, _record(text)
 
@@ -190,9 +182,7 @@ def _unreadable(scores: DocumentScores) -> bool:
     return scores.skipped == "unreadable_record"
 
 
-def _check_documents(
-    documents: list[DocumentScores], run: Run, keys: list[str], reference: str | None
-) -> None:
+def _check_documents(documents: list[DocumentScores], run: Run, keys: list[str], reference: str | None) -> None:
     """Refuse files of other tasks, and a reference that no record holds."""
     if not documents:
         raise ValueError(f"{run.samples.name} holds no sample")

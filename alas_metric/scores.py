@@ -188,9 +188,7 @@ def uniform_expectation(distances: npt.ArrayLike) -> float:
     return _expectations(table.shape[0], table.shape[1], [lambda entries: table[entries]])[0]
 
 
-def _expectations(
-    length: int, num_values: int, costs: Sequence[Callable[[slice], np.ndarray]]
-) -> list[float]:
+def _expectations(length: int, num_values: int, costs: Sequence[Callable[[slice], np.ndarray]]) -> list[float]:
     """Return the expected mean of several costs, each a function from entries to distances (entries, M)."""
     step = max(1, _CHUNK_CELLS // num_values)
     sums = np.zeros(len(costs))
@@ -280,9 +278,7 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
         return DocumentScores(record.uid, record.speaker, record.skipped["cause"], record.skipped["detail"])
     name = record.reference if reference is None else reference
     if name not in record.references:
-        raise ValueError(
-            f"document {record.uid!r} has no reference {name!r}, only {sorted(record.references)}"
-        )
+        raise ValueError(f"document {record.uid!r} has no reference {name!r}, only {sorted(record.references)}")
     return DocumentScores(
         uid=record.uid,
         speaker=record.speaker,
@@ -307,9 +303,7 @@ def _columns(record: AlignmentRecord, name: str) -> dict[str, np.ndarray]:
         columns |= _frame_columns(record, words, record.hits[name][state], suffix)
     if not record.forced:
         columns |= _baseline_columns(record, words, target)
-    return {
-        key: np.broadcast_to(np.float64(value), record.num_layers).copy() for key, value in columns.items()
-    }
+    return {key: np.broadcast_to(np.float64(value), record.num_layers).copy() for key, value in columns.items()}
 
 
 def _path_columns(

@@ -118,14 +118,10 @@ _STATED = re.compile(
     r"\b(?i:answer|option|choice)\b(?i:\s+is|\s+would\s+be|\s*[:=])*(?i:\s+(?:option|choice))?[\s\"'*:(\[]+"
     r"(?:([B-DA])(?![\w'\u2019])|([a-d])(?=\s*(?:[)\]:;,.\"*]|$)))"
 )
-_MARKED = re.compile(
-    r"(?<![\w'\u2019])(?:[(\[]\s*([A-Da-d])\s*[)\]]|([A-Da-d])\s*[):.]|\*\*([A-D])\*\*)(?=\W|$)"
-)
+_MARKED = re.compile(r"(?<![\w'\u2019])(?:[(\[]\s*([A-Da-d])\s*[)\]]|([A-Da-d])\s*[):.]|\*\*([A-D])\*\*)(?=\W|$)")
 _BARE = re.compile(r"(?<![\w'\u2019])([A-D])(?![\w'\u2019])(?!\.\w)")
 _ARTICLE = re.compile(r"(?:^|[.!?:\n\"]\s*)A\s+(?!is\b|was\b|would\b|because\b|since\b|seems\b)\w")
-_NOT_BEFORE = re.compile(
-    r"(?:\bnot|\brather than|\binstead of|n't(?: be)?)\s+(?:option\s+)?[(\[\"'*]*$", re.IGNORECASE
-)
+_NOT_BEFORE = re.compile(r"(?:\bnot|\brather than|\binstead of|n't(?: be)?)\s+(?:option\s+)?[(\[\"'*]*$", re.IGNORECASE)
 
 
 def read_option(answer: str | None) -> str | None:

@@ -27,7 +27,7 @@ def add_parsers(subparsers: Any) -> None:
     tasks = subparsers.add_parser(
         "tasks", help="list the ALAS tasks, what each needs and whether its data is reachable"
     )
-    tasks.set_defaults(run=run_tasks)
+    tasks.set_defaults(func=run_tasks)
     new = subparsers.add_parser(
         "new-task",
         help="write a task file for your own speech",
@@ -43,19 +43,15 @@ def add_parsers(subparsers: Any) -> None:
     )
     new.add_argument("--split", help="split of a data set on the hub (default: test)")
     new.add_argument("--config-name", help="configuration of a data set on the hub")
-    new.add_argument(
-        "--revision", help="commit, branch or tag of a data set on the hub (default: newest commit)"
-    )
+    new.add_argument("--revision", help="commit, branch or tag of a data set on the hub (default: newest commit)")
     for role, text in _ROLE_HELP.items():
         usual = ", ".join(ALIASES[role][:4])
-        new.add_argument(
-            f"--{role}", metavar="COLUMN", help=f"column with {text} (default: {usual}, ...; '' for none)"
-        )
+        new.add_argument(f"--{role}", metavar="COLUMN", help=f"column with {text} (default: {usual}, ...; '' for none)")
     new.add_argument("--prompt", metavar="TEXT", help="what the model is asked, the same for every document")
     new.add_argument("--labels", metavar="A,B,...", help="the labels of closed answers, separated by commas")
     new.add_argument("--language", default="en", help="language spoken, as ISO 639-1 code (default: en)")
     new.add_argument("--output", default=".", metavar="DIR", help="folder for the file (default: this one)")
-    new.set_defaults(run=run_new_task)
+    new.set_defaults(func=run_new_task)
 
 
 def run_new_task(args: argparse.Namespace) -> int:
@@ -124,10 +120,10 @@ def run_tasks(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    states = {
-        source: reachability(source) for source in {source for needs in NEEDS.values() for source in needs}
-    }
-    table = Table("task", "needs", "local copy", "state")
+    states = {source: reachability(source) for source in {source for needs in NEEDS.values() for source in needs}}
+    table = Table("task")
+    for title in ("needs", "or a local copy in", "state"):
+        table.add_column(title, overflow="fold")  # names are to be copied, so never cut
     for task, needs in NEEDS.items():
         for row, source in enumerate(needs):
             needed = f"{source.repo_id}@{source.chosen_revision[:20]}"
@@ -151,11 +147,7 @@ def reachability(source: HubSource, ask: Callable[[HubSource], str] | None = Non
     except FatalError as error:
         return str(error.code).removeprefix("alas: error: ")
     if folder is not None:
-        return (
-            f"local: {folder}"
-            if _CHECKS[source.repo_id](folder)
-            else f"local, but nothing usable in {folder}"
-        )
+        return f"local: {folder}" if _CHECKS[source.repo_id](folder) else f"local, but nothing usable in {folder}"
     if cached_files(source.repo_id, source.chosen_revision, source.pattern):
         return "in the cache"
     try:

@@ -77,9 +77,7 @@ def check_name(name: str) -> str:
     """
     taken = ("alas", "alas_librisqa", "alas_librisqa_mc", "alas_iemocap")
     if not _NAME.fullmatch(name) or name.endswith(".yaml"):
-        raise FatalError(
-            f"{name!r} is no name for a task: use letters, digits, '_', '-' and '.', and no .yaml"
-        )
+        raise FatalError(f"{name!r} is no name for a task: use letters, digits, '_', '-' and '.', and no .yaml")
     if name in taken:
         raise FatalError(f"{name!r} is the name of a task of lmms-eval-alas; choose another")
     return name
@@ -131,17 +129,13 @@ def choose_columns(available: Sequence[str], asked: Mapping[str, str | None]) ->
     for role, aliases in ALIASES.items():
         column = asked.get(role)
         if column and column not in available:
-            raise FatalError(
-                f"--{role} {column}: there is no such column; the data has {', '.join(available)}"
-            )
+            raise FatalError(f"--{role} {column}: there is no such column; the data has {', '.join(available)}")
         free = (name for name in aliases if name in available and name not in asked.values())
         found = next(free, None) if column is None else column
         if found:
             columns[role] = found
     if "audio" not in columns:
-        raise FatalError(
-            f"no column with audio was found among {', '.join(available)}; name it with --audio COLUMN"
-        )
+        raise FatalError(f"no column with audio was found among {', '.join(available)}; name it with --audio COLUMN")
     return columns
 
 
@@ -172,9 +166,7 @@ def describe(
         columns.pop("instruction", None)
     elif "instruction" not in columns:
         if labels:
-            raise FatalError(
-                "say with --prompt what the model is asked, or with --instruction which column does"
-            )
+            raise FatalError("say with --prompt what the model is asked, or with --instruction which column does")
         prompt = DEFAULT_PROMPT
     return Description(data, columns, revision, files, prompt, labels, language)
 
@@ -282,12 +274,8 @@ def load_documents(task: str, description: Description) -> Any:
     data = find_data(description.data)
     if is_hub_id(data):
         if not (description.revision and description.files):
-            raise FatalError(
-                f"{task}: a data set on the hub needs `revision` and `files`: use `alas new-task`"
-            )
-        return documents_of_parquet(
-            task, description, hub_files(data, description.revision, description.files)
-        )
+            raise FatalError(f"{task}: a data set on the hub needs `revision` and `files`: use `alas new-task`")
+        return documents_of_parquet(task, description, hub_files(data, description.revision, description.files))
     path = Path(data)
     if path.suffix.lower() == ".parquet":
         return documents_of_parquet(task, description, [path])

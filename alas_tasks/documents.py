@@ -28,9 +28,7 @@ ENCODED_AUDIO = datasets.Audio(decode=False)
 
 TEXT_COLUMNS = ("uid", "transcript", "instruction", "target", "speaker")
 
-_WORDS = [
-    {"word": datasets.Value("string"), "start": datasets.Value("float64"), "end": datasets.Value("float64")}
-]
+_WORDS = [{"word": datasets.Value("string"), "start": datasets.Value("float64"), "end": datasets.Value("float64")}]
 FEATURES = datasets.Features(
     {**{name: datasets.Value("string") for name in TEXT_COLUMNS}, "words": _WORDS, "audio": ENCODED_AUDIO}
 )

@@ -16,9 +16,7 @@ from alas_tasks.sources import cached_files
 _CONVERTED = "refs/convert/parquet"
 
 
-def find_hub_files(
-    repo_id: str, split: str, config_name: str | None, revision: str | None
-) -> tuple[str, list[str]]:
+def find_hub_files(repo_id: str, split: str, config_name: str | None, revision: str | None) -> tuple[str, list[str]]:
     """Return the commit and the patterns of a split's parquet files.
 
     The data set's own files are preferred; the hub's converted branch stands in where it has no parquet
@@ -59,12 +57,8 @@ def _list_hub(repo_id: str, revision: str) -> tuple[str, list[str]]:
     except Exception:
         if not cached_files(repo_id, revision, "*"):
             raise
-        folder = Path(
-            snapshot_download(repo_id, repo_type="dataset", revision=revision, local_files_only=True)
-        )
-        return folder.name, [
-            path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
-        ]
+        folder = Path(snapshot_download(repo_id, repo_type="dataset", revision=revision, local_files_only=True))
+        return folder.name, [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
 
 
 def split_patterns(names: Sequence[str], split: str, config_name: str | None) -> list[str]:
@@ -80,9 +74,7 @@ def split_patterns(names: Sequence[str], split: str, config_name: str | None) ->
     folders = sorted({match["folder"] for match in matches})
     if len(folders) > 1:
         known = ", ".join(folder.rstrip("/") or "." for folder in folders)
-        raise FatalError(
-            f"the split {split!r} is in several configurations ({known}): choose with --config-name"
-        )
+        raise FatalError(f"the split {split!r} is in several configurations ({known}): choose with --config-name")
     return sorted({match["folder"] + _as_pattern(match["file"], split) for match in matches})
 
 
@@ -104,6 +96,4 @@ def hub_columns(repo_id: str, revision: str, files: Sequence[str]) -> list[str]:
         with filesystem.open(found[0], "rb") as file:
             return parquet_columns(file)
     except Exception as error:
-        raise FatalError(
-            f"the columns of {repo_id} cannot be read: {type(error).__name__}: {error}"
-        ) from error
+        raise FatalError(f"the columns of {repo_id} cannot be read: {type(error).__name__}: {error}") from error

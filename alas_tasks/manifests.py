@@ -91,9 +91,7 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
         raise FatalError(f"{path} holds no row")
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or None in row:
-            raise FatalError(
-                f"{path}, row {number}: expected one value for each column, got {str(row)[:200]}"
-            )
+            raise FatalError(f"{path}, row {number}: expected one value for each column, got {str(row)[:200]}")
     return rows
 
 

@@ -154,9 +154,7 @@ def cache_folder(name: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FatalError(
-            f"{folder} cannot be made: {error}. Set ALAS_CACHE_DIR to a folder of yours."
-        ) from error
+        raise FatalError(f"{folder} cannot be made: {error}. Set ALAS_CACHE_DIR to a folder of yours.") from error
     return folder
 
 

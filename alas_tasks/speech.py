@@ -127,19 +127,13 @@ def to_mono(samples: np.ndarray, rate: int) -> np.ndarray:
         SkipDocument: as `load_audio`.
     """
     if samples.ndim not in (1, 2):
-        raise SkipDocument(
-            "unreadable_audio", f"audio of shape {samples.shape}: expected (samples[, channels])"
-        )
+        raise SkipDocument("unreadable_audio", f"audio of shape {samples.shape}: expected (samples[, channels])")
     if np.issubdtype(samples.dtype, np.integer):
         samples = samples.astype(np.float32) / float(1 << (8 * samples.dtype.itemsize - 1))
-    with np.errstate(
-        over="ignore"
-    ):  # 64-bit values beyond float32 become infinite and are reported just below
+    with np.errstate(over="ignore"):  # 64-bit values beyond float32 become infinite and are reported just below
         samples = samples.astype(np.float32)
     if not np.isfinite(samples).all():
-        raise SkipDocument(
-            "non_finite_audio", f"{int((~np.isfinite(samples)).sum())} samples are NaN or infinite"
-        )
+        raise SkipDocument("non_finite_audio", f"{int((~np.isfinite(samples)).sum())} samples are NaN or infinite")
     if not samples.size:
         raise SkipDocument("too_short", "the audio holds no sample")
     if samples.ndim == 2:  # some libraries put channels first; there are always fewer of them than samples
@@ -203,9 +197,7 @@ def _check_wav_is_whole(file: BinaryIO) -> None:
         kind, length = struct.unpack("<4sI", file.read(8))
         # Writers that stream do not know the length; they leave 0 or about the largest number there.
         if kind == b"data" and 0 < length < 0x7FFFF000 and position + 8 + length > size:
-            raise ValueError(
-                f"{size - position - 8} of {length} bytes of sound are there: is the file cut off?"
-            )
+            raise ValueError(f"{size - position - 8} of {length} bytes of sound are there: is the file cut off?")
         position += 8 + length + length % 2
     file.seek(0)
 

@@ -33,9 +33,7 @@ def documents_of_manifest(task: str, description: Description, path: Path) -> da
     if missing and len(missing) == sum(file is not None for file in audio):
         raise FatalError(f"{path}: none of its audio files exists; the first is {missing[0]}")
     if missing:
-        logger.warning(
-            f"{path}: {len(missing)} of {len(rows)} audio files do not exist; the first is {missing[0]}"
-        )
+        logger.warning(f"{path}: {len(missing)} of {len(rows)} audio files do not exist; the first is {missing[0]}")
     encoded = [{"bytes": None, "path": str(file)} if file else None for file in audio]
     columns = _columns(rows, [str(file or "") for file in audio], description, str(path))
     return make_documents(columns, encoded, task)

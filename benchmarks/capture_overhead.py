@@ -148,7 +148,8 @@ def main() -> None:
         ratios = [a / b for a, b in zip(times["with"], times["without"], strict=True)]
         extra = (peaks["with"] - peaks["without"]) / 1e6
         print(
-            f"{seconds:5.1f} s audio, {len(prepared.units)} words: without {statistics.median(times['without']):.3f} s, "
+            f"{seconds:5.1f} s audio, {len(prepared.units)} words: "
+            f"without {statistics.median(times['without']):.3f} s, "
             f"with {statistics.median(times['with']):.3f} s, ratio {statistics.median(ratios):.3f} "
             f"(min {min(ratios):.3f}, max {max(ratios):.3f}); peak memory +{extra:.1f} MB "
             f"(design: {bound(adapter, prepared, audio) / 1e6:.1f} MB)"

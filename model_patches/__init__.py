@@ -1,15 +1,15 @@
 """Patched model wrappers for lmms-eval: hidden states of paired runs, and `probe` for one utterance.
 
-    entry.py               the entry point: model ids and task folder
-    registry.py            the families
-    wrapper.py             mixin that makes a stock wrapper run ALAS tasks
-    session.py             the harness's requests, to records
-    paired.py              one batch of documents, run twice
-    capture.py             hooks that read the prefill's hidden states
-    adapter.py             what a family supplies
-    qwen2_audio.py         one family
-    whisper_reference.py   word timestamps
-    probing.py             one utterance from Python
+entry.py               the entry point: model ids and task folder
+registry.py            the families
+wrapper.py             mixin that makes a stock wrapper run ALAS tasks
+session.py             the harness's requests, to records
+paired.py              one batch of documents, run twice
+capture.py             hooks that read the prefill's hidden states
+adapter.py             what a family supplies
+qwen2_audio.py         one family
+whisper_reference.py   word timestamps
+probing.py             one utterance from Python
 """
 
 from __future__ import annotations

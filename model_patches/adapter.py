@@ -129,9 +129,7 @@ class SpeechAdapter(ABC):
             SkipDocument: If a document's audio has fewer positions than the model takes.
         """
         segments = [self.split(audio) for audio in audios]
-        texts = [
-            self.render(text, len(pieces)) for text, pieces in zip(instructions, segments, strict=True)
-        ]
+        texts = [self.render(text, len(pieces)) for text, pieces in zip(instructions, segments, strict=True)]
         inputs = self.encode_audio(texts, segments)
         positions = [(row == self.audio_token_id).nonzero()[:, 0] for row in inputs["input_ids"]]
         for audio, found in zip(audios, positions, strict=True):
@@ -142,9 +140,7 @@ class SpeechAdapter(ABC):
                 )
         return Prompts(inputs, positions=positions)
 
-    def text_prompts(
-        self, transcripts: list[str], instructions: list[str], units: Sequence[Sequence[Unit]]
-    ) -> Prompts:
+    def text_prompts(self, transcripts: list[str], instructions: list[str], units: Sequence[Sequence[Unit]]) -> Prompts:
         """Return the batch of the text run, with the tokens of each word found by character offsets."""
         located = [
             locate(partial(self.render_text, instruction=instruction), transcript)
@@ -197,9 +193,7 @@ def locate(template: Callable[[str], str], transcript: str) -> tuple[str, int]:
     before, _, after = template(_MARK).partition(_MARK)
     text = template(transcript)
     if text != before + transcript + after:
-        raise CaptureMismatch(
-            "the chat template changes the transcript that it is given; positions of words are lost"
-        )
+        raise CaptureMismatch("the chat template changes the transcript that it is given; positions of words are lost")
     return text, len(before)
 
 

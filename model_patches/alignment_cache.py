@@ -110,9 +110,7 @@ class AlignmentCache:
 
     def _path(self, key: str) -> Path:
         if len(key) != 64 or not set(key) <= set("0123456789abcdef"):
-            raise ValueError(
-                f"an alignment key is 64 hexadecimal digits as AlignmentCache.key makes, got {key!r}"
-            )
+            raise ValueError(f"an alignment key is 64 hexadecimal digits as AlignmentCache.key makes, got {key!r}")
         return self.folder / key[:2] / f"{key}.json"
 
     def _warn_once(self, kind: str, message: str) -> None:

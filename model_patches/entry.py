@@ -54,6 +54,8 @@ def register_tasks(tasks_module: Any) -> None:
         _report_harness("TaskManager.initialize_tasks takes no include_path")
         return
     wrapt.wrap_function_wrapper(tasks_module, "TaskManager.initialize_tasks", _with_task_folder)
+    if hasattr(manager, "match_tasks"):
+        wrapt.wrap_function_wrapper(tasks_module, "TaskManager.match_tasks", _with_task_files)
     for method in ("load_task_or_group", "load_config"):
         if hasattr(manager, method):
             wrapt.wrap_function_wrapper(tasks_module, f"TaskManager.{method}", _with_model_check)
@@ -82,6 +84,12 @@ def _with_task_folder(wrapped: Any, _manager: Any, args: tuple, kwargs: dict) ->
     return wrapped(*call.args, **call.kwargs)
 
 
+def _with_task_files(wrapped: Any, manager: Any, args: tuple, kwargs: dict) -> Any:
+    from alas_tasks.task_files import with_task_files
+
+    return with_task_files(wrapped, manager, args, kwargs)
+
+
 def _with_model_check(wrapped: Any, manager: Any, args: tuple, kwargs: dict) -> Any:
     wanted = args[0] if args else next(iter(kwargs.values()), None)
     names = _alas_tasks(manager, wanted)
@@ -92,17 +100,25 @@ def _with_model_check(wrapped: Any, manager: Any, args: tuple, kwargs: dict) -> 
 
 def _alas_tasks(manager: Any, wanted: Any) -> list[str]:
     """Return those of the wanted tasks (names or configurations) that are ours."""
-    found = []
-    for task in wanted if isinstance(wanted, list) else [wanted]:
-        if isinstance(task, str):
-            path = manager.task_index.get(task, {}).get("yaml_path", -1)
-            ours = isinstance(path, str) and TASK_FOLDER in Path(path).resolve().parents
-        else:
-            metadata = task.get("metadata") if isinstance(task, dict) else None
-            ours = isinstance(metadata, dict) and bool(metadata.get("alas"))
-        if ours:
-            found.append(task if isinstance(task, str) else str(task.get("task", "?")))
-    return found
+    tasks = wanted if isinstance(wanted, list) else [wanted]
+    return [_name_of(task) for task in tasks if _is_ours(manager, task)]
+
+
+def _is_ours(manager: Any, task: Any) -> bool:
+    from alas_tasks.task_files import read_task_file
+
+    if isinstance(task, dict):
+        metadata = task.get("metadata")
+        return isinstance(metadata, dict) and bool(metadata.get("alas"))
+    path = manager.task_index.get(task, {}).get("yaml_path", -1) if isinstance(task, str) else -1
+    if not isinstance(path, str):
+        return False
+    # A group names its tasks and has no metadata; ours lies in our folder.
+    return TASK_FOLDER in Path(path).resolve().parents or read_task_file(path) is not None
+
+
+def _name_of(task: Any) -> str:
+    return task if isinstance(task, str) else str(task.get("task", "?"))
 
 
 def require_hidden_states(model: Any, tasks: list[str]) -> None:
@@ -120,9 +136,12 @@ def require_hidden_states(model: Any, tasks: list[str]) -> None:
     if model is None:
         return
     if isinstance(model, str):
-        from lmms_eval.models import get_model
+        from lmms_eval.models import MODEL_REGISTRY_V2
 
-        model_class = get_model(model)
+        try:
+            model_class = MODEL_REGISTRY_V2.get_model_class(model)
+        except Exception:  # no such model: the harness says so itself
+            return
     else:
         model_class = type(model)
     if not issubclass(model_class, AlasModel):

@@ -39,7 +39,9 @@ class Journal:
             self.records = _read(self.folder)
             self._file = (self.folder / name).open("a", encoding="utf-8")
         except OSError as error:
-            raise FatalError(f"alas_journal={folder} cannot be used: {error}. Name a folder that can be written.") from error
+            raise FatalError(
+                f"alas_journal={folder} cannot be used: {error}. Name a folder that can be written."
+            ) from error
 
     def get(self, key: str) -> str | None:
         """Return the record stored under ``key``, as JSON."""

@@ -40,9 +40,7 @@ class AlasOptions:
     def __post_init__(self) -> None:
         kind, _, checkpoint = self.reference.partition(":")
         if self.reference != "words" and not (kind == "whisper" and checkpoint):
-            raise FatalError(
-                f"alas_reference must be 'words' or 'whisper:<size or path>', got {self.reference!r}"
-            )
+            raise FatalError(f"alas_reference must be 'words' or 'whisper:<size or path>', got {self.reference!r}")
         if self.whisper_mode not in ("align", "transcribe"):
             raise FatalError(f"alas_whisper_mode must be 'align' or 'transcribe', got {self.whisper_mode!r}")
         if not isinstance(self.responses, bool):

@@ -101,9 +101,7 @@ class Preparation:
             if len(sample.words) == len(units):
                 references["words"] = sample.words
             elif self.whisper is None:
-                raise SkipDocument(
-                    "bad_timestamps", f"{len(sample.words)} word timestamps for {len(units)} words"
-                )
+                raise SkipDocument("bad_timestamps", f"{len(sample.words)} word timestamps for {len(units)} words")
         if self.whisper is not None:
             language = self._language(sample)
             references[self.whisper.name] = self.whisper.words(audio, transcript, units, language=language)
@@ -169,9 +167,7 @@ class PairedRuns:
             raise FatalError(f"the first document did not reach the model as it should: {error}") from error
         self.proven = True
         return [
-            self._record(
-                document, frames.of_row(row), cut(audio_answers[row], until), cut(text_answers[row], until)
-            )
+            self._record(document, frames.of_row(row), cut(audio_answers[row], until), cut(text_answers[row], until))
             for row, document in enumerate(documents)
         ]
 
@@ -187,9 +183,7 @@ class PairedRuns:
             tokens = adapter.model.generate(**inputs, **generation)
         prefill.check(prompts.batch_size, prompts.length, adapter.decoder.num_entries)
         new = tokens[:, prompts.length :]
-        return adapter.processor.batch_decode(
-            new, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        return adapter.processor.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def _record(
         self, document: Prepared, similarity: np.ndarray, audio_answer: str, text_answer: str

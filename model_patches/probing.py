@@ -64,7 +64,9 @@ def probe(
         >>> record = probe(model, processor, "speech.wav", "the quick brown fox")  # doctest: +SKIP
         >>> alas_metric.score_record(record).columns["alas"]  # one value per layer  # doctest: +SKIP
     """
-    source = {"path": audio, "bytes": None} if isinstance(audio, str) else {"array": audio, "sampling_rate": sampling_rate}
+    source = (
+        {"path": audio, "bytes": None} if isinstance(audio, str) else {"array": audio, "sampling_rate": sampling_rate}
+    )
     samples = load_audio(source)
     name = uid or hashlib.sha256(samples.tobytes()).hexdigest()[:16]
     sample = SpeechSample(

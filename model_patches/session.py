@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
-from typing import Any, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -217,9 +218,7 @@ def environment(options: AlasOptions, whisper: WhisperReference | None) -> dict[
     }
 
 
-def read_requests(
-    requests: Sequence[Any], task_dict: Mapping[str, Any], responses: bool = True
-) -> list[Item]:
+def read_requests(requests: Sequence[Any], task_dict: Mapping[str, Any], responses: bool = True) -> list[Item]:
     """Read the harness's instances; a rank's padding gets an empty answer, which nobody reads."""
     items = []
     seen: Counter[tuple[str, Any]] = Counter()
@@ -233,15 +232,20 @@ def read_requests(
             instruction=context,
             generation=generation_arguments(generation, responses),
             until=[stop for stop in _as_list(generation.get("until")) if stop],
-            read=lambda task=task, split=split, doc_id=doc_id, to_sample=to_sample: to_sample(
-                task_dict[task][split][doc_id]
-            ),
+            read=partial(read_document, to_sample, task_dict, task, split, doc_id),
         )
         seen[task, doc_id] += 1
         if (request.metadata or {}).get("__padding_only__"):
             item.record = ""
         items.append(item)
     return items
+
+
+def read_document(
+    to_sample: Callable[[Any], SpeechSample], task_dict: Mapping[str, Any], task: str, split: str, doc_id: Any
+) -> SpeechSample:
+    """Fetch one document; only now, since a data set need not fit into memory."""
+    return to_sample(task_dict[task][split][doc_id])
 
 
 def read_arguments(args: Sequence[Any]) -> tuple[str, dict, Callable[[Any], SpeechSample], Any, str, str]:

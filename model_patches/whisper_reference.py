@@ -452,9 +452,7 @@ def _checked(audio: np.ndarray) -> np.ndarray:
 def _speech(audio: np.ndarray) -> list[Span]:
     regions = speech_regions(audio)
     if not regions:
-        raise SkipDocument(
-            "no_word_timestamps", f"{len(audio) / SAMPLE_RATE:.2f} s of audio without any sound"
-        )
+        raise SkipDocument("no_word_timestamps", f"{len(audio) / SAMPLE_RATE:.2f} s of audio without any sound")
     return regions
 
 
@@ -478,9 +476,7 @@ def _recognised_words(result: dict[str, Any]) -> tuple[list[str], list[Span]]:
     return [unit.text for unit in units], span_times([(unit.start, unit.end) for unit in units], pieces)
 
 
-def _stored_words(
-    payload: dict[str, Any] | None, units: Sequence[Unit], duration: float
-) -> list[WordTiming] | None:
+def _stored_words(payload: dict[str, Any] | None, units: Sequence[Unit], duration: float) -> list[WordTiming] | None:
     """Read cached words; None if they are not those of the units, or their times are none."""
     rows = (payload or {}).get("words")
     if not isinstance(rows, list) or len(rows) != len(units):

@@ -423,9 +423,7 @@ def _cut(spans: Sequence[Span], sizes: Sequence[int], first: int, max_size: int,
     if last == len(spans):
         return last
     # In the first half a cut would leave windows small; of equal pauses the latest leaves them large.
-    return max(
-        range(first + max(1, (last - first + 1) // 2), last + 1), key=lambda k: (_pause(spans, k)[1], k)
-    )
+    return max(range(first + max(1, (last - first + 1) // 2), last + 1), key=lambda k: (_pause(spans, k)[1], k))
 
 
 def _pause(spans: Sequence[Span], word: int) -> tuple[float, float]:

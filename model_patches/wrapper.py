@@ -120,9 +120,7 @@ class AlasModel(lmms):
 
 def vars_of(adapter: SpeechAdapter) -> dict[str, Any]:
     """Return the adapter's plain settings, which are part of what tells one run from another."""
-    return {
-        name: value for name, value in vars(adapter).items() if isinstance(value, (str, int, float, bool))
-    }
+    return {name: value for name, value in vars(adapter).items() if isinstance(value, (str, int, float, bool))}
 
 
 def read_batch_size(batch_size: int | str | None) -> int:

@@ -53,6 +53,4 @@ def qwen2_audio(qwen2_audio_folder: Path):
     """The adapter of the tiny Qwen2-Audio."""
     from model_patches.qwen2_audio import Qwen2AudioAdapter
 
-    return Qwen2AudioAdapter(
-        *Qwen2AudioAdapter.load(str(qwen2_audio_folder), dtype="auto", device_map="cpu")
-    )
+    return Qwen2AudioAdapter(*Qwen2AudioAdapter.load(str(qwen2_audio_folder), dtype="auto", device_map="cpu"))

@@ -14,7 +14,16 @@ import pytest
 
 from alas_metric.record import AlignmentRecord
 
-HEADLINE = ("alas", "alas_skill", "alas_evidence", "alas_skill_all", "frame_skill", "kept", "layers", "best_layer")
+HEADLINE = (
+    "alas",
+    "alas_skill",
+    "alas_evidence",
+    "alas_skill_all",
+    "frame_skill",
+    "kept",
+    "layers",
+    "best_layer",
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +56,23 @@ def world(tmp_path_factory, qwen2_audio_folder, sentence_bert_folder, whisper_fi
 def command(world, *arguments: str, tasks: str = "alas_librisqa", extra_args: str = "", model: str = "qwen2_audio"):
     model_args = world[2] + (f",{extra_args}" if extra_args else "")
     start = ["--tasks", tasks, "--model", model]
-    return [*start, *(["--model_args", model_args] if model == "qwen2_audio" else []), "--device", "cpu", *arguments]
+    model_arguments = ["--model_args", model_args] if model == "qwen2_audio" else []
+    return [*start, *model_arguments, "--device", "cpu", "--gen_kwargs", "max_new_tokens=8", *arguments]
 
 
 def lmms_eval(world, *arguments: str, processes: int = 1, **kwargs) -> subprocess.CompletedProcess:
     module = ["-m", "lmms_eval", *command(world, *arguments, **kwargs)]
     launch = [sys.executable]
     if processes > 1:
-        launch += ["-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--master_port", "29517"]
-    return subprocess.run(
-        [*launch, *module], env=world[1], cwd=world[0], capture_output=True, text=True, timeout=500
-    )
+        launch += [
+            "-m",
+            "torch.distributed.run",
+            "--nproc_per_node",
+            str(processes),
+            "--master_port",
+            "29517",
+        ]
+    return subprocess.run([*launch, *module], env=world[1], cwd=world[0], capture_output=True, text=True, timeout=500)
 
 
 def read_run(folder: Path) -> tuple[dict, dict[str, dict[str, str]]]:
@@ -113,7 +128,9 @@ def test_records_are_in_the_sample_log(one_process) -> None:
 def same_results(first: dict, second: dict) -> None:
     for task, scores in first["results"].items():
         for key, value in scores.items():
-            assert second["results"][task][key] == value, (task, key)
+            # The harness's own standard errors are sums in the order in which the processes' items are gathered.
+            expected = pytest.approx(value, rel=1e-12) if "_stderr_" in key else value
+            assert second["results"][task][key] == expected, (task, key)
 
 
 def test_two_processes_give_the_same_records_and_numbers(world, one_process) -> None:
@@ -143,6 +160,7 @@ def test_rescoring_gives_the_runs_own_numbers(world, one_process) -> None:
             assert json.dumps({name: value})[1:-1] in text, (task, name)
 
 
+@pytest.mark.slow
 def test_killed_half_way_the_journal_goes_on(world, one_process) -> None:
     journal = world[0] / "journal"
     arguments = command(
@@ -185,9 +203,8 @@ def test_killed_half_way_the_journal_goes_on(world, one_process) -> None:
     assert finished() == scored, "a document that was finished ran again"
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_an_error_of_ours_fails_visibly(world, processes) -> None:
-    done = lmms_eval(world, extra_args="alas_whisper_mode=guess", processes=processes)
+def test_an_error_of_ours_stops_every_process_and_fails_visibly(world) -> None:
+    done = lmms_eval(world, extra_args="alas_whisper_mode=guess", processes=2)
     assert done.returncode != 0
     assert "alas_whisper_mode must be 'align' or 'transcribe', got 'guess'" in done.stderr
 

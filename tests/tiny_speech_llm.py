@@ -29,7 +29,12 @@ _TEXT = [
 
 
 def make_qwen2_audio(
-    folder: Path, *, layers: int = 3, seed: int = 0, chunk_length: int = 30, dtype: torch.dtype = torch.float32
+    folder: Path,
+    *,
+    layers: int = 3,
+    seed: int = 0,
+    chunk_length: int = 30,
+    dtype: torch.dtype = torch.float32,
 ) -> Path:
     """Save a random Qwen2-Audio of a few thousand parameters with its processor and return its folder."""
     tokenizer = _byte_level_bpe()

@@ -84,12 +84,8 @@ def process_docs(dataset: datasets.Dataset) -> datasets.Dataset:
     dataset = with_encoded_audio(dataset)
     missing = {"file", "major_emotion", "transcription"} - set(dataset.column_names)
     if missing:
-        raise FatalError(
-            f"IEMOCAP lacks {', '.join(sorted(missing))}; it has {', '.join(dataset.column_names)}"
-        )
-    texts = [
-        name for name in ("file", "major_emotion", "transcription", "uid") if name in dataset.column_names
-    ]
+        raise FatalError(f"IEMOCAP lacks {', '.join(sorted(missing))}; it has {', '.join(dataset.column_names)}")
+    texts = [name for name in ("file", "major_emotion", "transcription", "uid") if name in dataset.column_names]
     columns = dataset.select_columns(texts).to_dict()
     classes = [CLASSES.get(str(name).strip().lower()) for name in columns["major_emotion"]]
     kept = [row for row, label in enumerate(classes) if label]

@@ -36,9 +36,7 @@ def speech_of(utterances: Sequence[str]) -> Speech:
 
 
 def _check_found(utterances: Sequence[str], audio: pa.ChunkedArray, where: str) -> None:
-    missing = [
-        name for name, valid in zip(utterances, audio.is_valid().to_pylist(), strict=True) if not valid
-    ]
+    missing = [name for name, valid in zip(utterances, audio.is_valid().to_pylist(), strict=True) if not valid]
     if len(missing) == len(utterances) > 0:
         raise FatalError(
             f"{where} holds the audio of none of {len(utterances)} utterances (the first is {missing[0]}); "

@@ -82,18 +82,13 @@ def documents(record: Callable[..., AlignmentRecord]) -> Documents:
             similarities={"responses": 0.6 + 0.05 * (index % 6), "audio_target": 0.5, "text_target": None},
         )
         found.append(score_record(made))
-    skips = [
-        AlignmentRecord.skip(f"skip-{i}", cause, "")
-        for i, cause in enumerate(["error", "too_short", "error"])
-    ]
+    skips = [AlignmentRecord.skip(f"skip-{i}", cause, "") for i, cause in enumerate(["error", "too_short", "error"])]
     return found + [score_record(made) for made in skips]
 
 
 def test_every_key_of_the_design() -> None:
     assert sorted(METRICS) == sorted(DESIGN_KEYS + TASK_KEYS)
-    assert {key for key, metric in METRICS.items() if metric.centred} == {
-        k for k in METRICS if "_centred" in k
-    }
+    assert {key for key, metric in METRICS.items() if metric.centred} == {k for k in METRICS if "_centred" in k}
     assert all(metric.direction in ("higher", "lower", "none") for metric in METRICS.values())
     assert all(metric.description for metric in METRICS.values())
 
@@ -119,11 +114,7 @@ def slow_layers(key: str, documents: Documents) -> list[float]:
 
 @pytest.mark.parametrize("key", [key for key, metric in METRICS.items() if metric.kind in LAYERED])
 def test_layered_values_equal_the_definition(key: str, documents: Documents) -> None:
-    members = [
-        s
-        for s in documents
-        if s.skipped is None and (key.endswith("_all") or (s.agreement or 0) >= THRESHOLD)
-    ]
+    members = [s for s in documents if s.skipped is None and (key.endswith("_all") or (s.agreement or 0) >= THRESHOLD)]
     expected = slow_layers(key, members)
     values = summarise(documents, keys=[key, "layers"])
     curve = values["layers"][key]
@@ -157,11 +148,7 @@ def test_summarise_equals_aggregate_in_any_order(documents: Documents) -> None:
 def plain(value: Any) -> bool:
     if isinstance(value, dict):
         return all(plain(entry) for entry in value.values())
-    return (
-        all(plain(v) for v in value)
-        if isinstance(value, list)
-        else type(value) in (float, int, type(None), str)
-    )
+    return all(plain(v) for v in value) if isinstance(value, list) else type(value) in (float, int, type(None), str)
 
 
 def test_values_are_plain_numbers(documents: Documents) -> None:
@@ -196,9 +183,7 @@ def test_scores_of_the_items_average_to_the_value(documents: Documents) -> None:
     for key, metric in METRICS.items():
         if metric.kind in ("mean", "value"):
             found = [item[key]["score"] for item in items if "score" in item[key]]
-            assert aggregate(key, [item[key] for item in items]) == (
-                pytest.approx(np.mean(found)) if found else None
-            )
+            assert aggregate(key, [item[key] for item in items]) == (pytest.approx(np.mean(found)) if found else None)
 
 
 def test_items_stay_small(record: Callable[..., AlignmentRecord]) -> None:
@@ -246,9 +231,7 @@ def test_kept(scores: DocumentScores, passes: bool) -> None:
 def test_closed_answers() -> None:
     answers = [("a", "a", "a"), ("b", "a", "a"), ("a", "a", "a"), (None, "b", "b"), ("b", "b", None)]
     documents = [
-        DocumentScores(
-            str(i), answered=True, labels=dict(zip(("audio", "text", "target"), each, strict=True))
-        )
+        DocumentScores(str(i), answered=True, labels=dict(zip(("audio", "text", "target"), each, strict=True)))
         for i, each in enumerate(answers)
     ]
     values = summarise(documents)
@@ -260,9 +243,7 @@ def test_closed_answers() -> None:
 # The ends of the scales
 
 
-def made_corpus(
-    record: Callable[..., AlignmentRecord], noise: float, count: int = 30, speakers: int = 0
-) -> Documents:
+def made_corpus(record: Callable[..., AlignmentRecord], noise: float, count: int = 30, speakers: int = 0) -> Documents:
     return [
         score_record(
             record(
@@ -297,9 +278,7 @@ def test_planted_path_in_growing_noise(record: Callable[..., AlignmentRecord]) -
 def smooth_document(uid: str, rng: np.random.Generator) -> DocumentScores:
     """Return a document whose frames are smoothed random walks that know nothing of the words."""
     num_words, num_frames = int(rng.integers(4, 9)), int(rng.integers(50, 90))
-    edges = np.concatenate(
-        [[0.0], np.sort(rng.uniform(0, num_frames * 0.04, num_words - 1)), [num_frames * 0.04]]
-    )
+    edges = np.concatenate([[0.0], np.sort(rng.uniform(0, num_frames * 0.04, num_words - 1)), [num_frames * 0.04]])
     timing = [WordTiming("w", float(a), float(b)) for a, b in itertools.pairwise(edges)]
     walks = np.cumsum(rng.normal(size=(2, num_frames, 16)), axis=1)
     made = score_pair(
@@ -344,9 +323,7 @@ def test_intervals_equal_a_plain_bootstrap(record: Callable[..., AlignmentRecord
 
 
 def test_speakers_widen_the_interval(record: Callable[..., AlignmentRecord]) -> None:
-    documents = [
-        dataclasses.replace(s, uid=f"{s.uid}-{i}") for s in made_corpus(record, 3.0, 8) for i in range(6)
-    ]
+    documents = [dataclasses.replace(s, uid=f"{s.uid}-{i}") for s in made_corpus(record, 3.0, 8) for i in range(6)]
     by_speaker = [dataclasses.replace(s, speaker=s.uid[:3]) for s in documents]
     partly = [dataclasses.replace(by_speaker[0], speaker=None), *by_speaker[1:]]
     widths = []
@@ -390,15 +367,11 @@ def test_best_layer_is_chosen_anew_and_never_layer_0() -> None:
     documents += [DocumentScores("x", columns=columns_with_best(0))]
     entry = summarise(documents, keys=["layers"])["layers"]["best_layer"]
     assert (entry["layer"], entry["low"], entry["high"]) == (1, 1, 4)
-    assert (
-        entry["skill_low"] >= entry["skill"] - 1e-12
-    )  # a choice among resampled layers is never worse on average
+    assert entry["skill_low"] >= entry["skill"] - 1e-12  # a choice among resampled layers is never worse on average
 
 
 def test_only_layer_0_has_no_headline() -> None:
-    values = summarise(
-        [DocumentScores("a", columns={"alas": np.ones(1)})], keys=["alas", "best_layer", "layers"]
-    )
+    values = summarise([DocumentScores("a", columns={"alas": np.ones(1)})], keys=["alas", "best_layer", "layers"])
     assert values["alas"] is None and values["best_layer"] is None
     assert values["layers"]["alas"]["values"] == [1.0]
 
@@ -416,9 +389,7 @@ def test_sums_are_exactly_rounded(numbers: list[float], shuffler: random.Random)
 def test_brief() -> None:
     brief = Brief({"a": [1, 2]}, {"layers": 33})
     for copied in (brief, copy.deepcopy(brief), pickle.loads(pickle.dumps(brief))):
-        assert (
-            dict(copied) == {"layers": 33} and list(copied) == ["layers"] and repr(copied) == "{'layers': 33}"
-        )
+        assert dict(copied) == {"layers": 33} and list(copied) == ["layers"] and repr(copied) == "{'layers': 33}"
         assert json.loads(json.dumps(copied)) == json.loads(json.dumps(copied, indent=2)) == {"a": [1, 2]}
         assert copied["a"] == copied.get("a") == [1, 2] and copied == {"a": [1, 2]}
     empty = Brief({}, {"documents": 0})

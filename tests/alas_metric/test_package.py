@@ -41,9 +41,7 @@ def test_exports() -> None:
     assert alas_metric.__version__ == "0.1.0"
 
 
-@pytest.mark.parametrize(
-    "name", ["", *(module.name for module in pkgutil.iter_modules(alas_metric.__path__))]
-)
+@pytest.mark.parametrize("name", ["", *(module.name for module in pkgutil.iter_modules(alas_metric.__path__))])
 def test_examples_run(name: str) -> None:
     module = importlib.import_module(f"alas_metric.{name}" if name else "alas_metric")
     found = doctest.testmod(module)

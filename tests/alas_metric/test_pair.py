@@ -36,9 +36,7 @@ def test_paths_are_those_of_the_search(pair: dict[str, Any]) -> None:
     turned = np.roll(values, circular_shift("u", 30), axis=-1)
     for index, state in enumerate(("raw", "centred")):
         np.testing.assert_array_equal(made.paths[state], monotonic_alignment_search(values[:, index]))
-        np.testing.assert_array_equal(
-            made.paths[f"{state}_chance"], monotonic_alignment_search(turned[:, index])
-        )
+        np.testing.assert_array_equal(made.paths[f"{state}_chance"], monotonic_alignment_search(turned[:, index]))
         expected = frame_hits(values[:, index], pair["references"]["whisper"], 0.04)
         np.testing.assert_array_equal(made.hits["whisper"][state], expected)
 
@@ -63,9 +61,7 @@ def test_hidden_states_of_the_words_themselves(timing: Callable[..., list[WordTi
 
 
 def test_further_fields_are_kept(pair: dict[str, Any]) -> None:
-    made = score_pair(
-        **pair, speaker="s", target="x", settings={"plugin": "0"}, similarities={"responses": 0.5}
-    )
+    made = score_pair(**pair, speaker="s", target="x", settings={"plugin": "0"}, similarities={"responses": 0.5})
     assert (made.speaker, made.target, made.settings) == ("s", "x", {"plugin": "0"})
     with pytest.raises(TypeError, match="colour"):
         score_pair(**pair, colour="red")

@@ -73,9 +73,7 @@ def test_numbers_must_be_finite_to_be_written(record: Callable[..., AlignmentRec
         made.to_json()
 
 
-@pytest.mark.parametrize(
-    "text", ["", "hello", "{", "[" * 100_000, '{"schema": NaN}', '{"schema": 1e999}', "1" * 5000]
-)
+@pytest.mark.parametrize("text", ["", "hello", "{", "[" * 100_000, '{"schema": NaN}', '{"schema": 1e999}', "1" * 5000])
 def test_not_json(text: str) -> None:
     with pytest.raises(ValueError, match="record"):
         AlignmentRecord.from_json(text)
@@ -179,9 +177,7 @@ def test_every_field_is_needed(record: Callable[..., AlignmentRecord]) -> None:
     st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5),
     st.data(),
 )
-def test_nothing_but_value_errors(
-    record: Callable[..., AlignmentRecord], value: Any, data: st.DataObject
-) -> None:
+def test_nothing_but_value_errors(record: Callable[..., AlignmentRecord], value: Any, data: st.DataObject) -> None:
     whole = json.loads(record().to_json())
     whole[data.draw(st.sampled_from(sorted(whole)))] = value
     try:

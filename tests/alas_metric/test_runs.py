@@ -149,9 +149,7 @@ def test_other_tasks_and_empty_files(tmp_path: Path) -> None:
         score_run(find_runs(tmp_path)[0])
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", '{"results": {}}', '{"results": {"alas_demo": 3}}', "[" * 100_000]
-)
+@pytest.mark.parametrize("text", ["", "[]", '{"results": {}}', '{"results": {"alas_demo": 3}}', "[" * 100_000])
 def test_broken_results(tmp_path: Path, records: list[AlignmentRecord], text: str) -> None:
     write_samples(tmp_path / "m", records)
     (tmp_path / "m" / f"{DATE}_results.json").write_text(text)

@@ -27,7 +27,7 @@ def test_the_three_places(world, monkeypatch, capsys):
     parser = argparse.ArgumentParser()
     cli.add_parsers(parser.add_subparsers(required=True))
     args = parser.parse_args(["tasks"])
-    assert args.run(args) == 0
+    assert args.func(args) == 0
     shown = capsys.readouterr().out
     for text in (
         "alas_librisqa_mc",

@@ -29,9 +29,7 @@ def world(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LMMS_EVAL_DATASETS_CACHE", str(tmp_path / "datasets"))
-    monkeypatch.setattr(
-        "lmms_eval.api.task._resolve_hf_datasets_cache_dir", lambda: str(tmp_path / "datasets")
-    )
+    monkeypatch.setattr("lmms_eval.api.task._resolve_hf_datasets_cache_dir", lambda: str(tmp_path / "datasets"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     cached = functools.partial(snapshot_download, cache_dir=tmp_path / "hub")
     monkeypatch.setattr("huggingface_hub.snapshot_download", cached)
@@ -43,7 +41,7 @@ def alas(*args):
     parser = argparse.ArgumentParser()
     cli.add_parsers(parser.add_subparsers(required=True))
     parsed = parser.parse_args([str(arg) for arg in args])
-    return parsed.run(parsed)
+    return parsed.func(parsed)
 
 
 def match(asked):
@@ -173,9 +171,7 @@ def test_a_column_can_be_left_out(world):
 
 def test_only_audio(world, capsys):
     (world / "a.wav").write_bytes(encoded(sound_of("x"), kind="WAV"))
-    alas(
-        "new-task", "bare", "--data", write(world / "metadata.csv", "file_name\na.wav\n"), "--language", "de"
-    )
+    alas("new-task", "bare", "--data", write(world / "metadata.csv", "file_name\na.wav\n"), "--language", "de")
     assert "Whisper" in capsys.readouterr().out
     task = load("bare.yaml")
     (sample,) = task.doc_to_visual(task.test_docs()[0])

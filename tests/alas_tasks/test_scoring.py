@@ -129,9 +129,7 @@ def test_lists_of_responses_and_odd_documents():
 
 def test_printing_by_the_harness():
     items = [scoring.process_results_free(DOC, [record()])]
-    results = {
-        f"{key},none": getattr(scoring, f"aggregate_{key}")([i[key] for i in items]) for key in items[0]
-    }
+    results = {f"{key},none": getattr(scoring, f"aggregate_{key}")([i[key] for i in items]) for key in items[0]}
     better = {entry["metric"]: entry["higher_is_better"] for entry in scoring.metric_list_free}
     shown = {
         "results": {"t": {"alias": "t", **results}},

@@ -15,9 +15,7 @@ def hub(tmp_path, monkeypatch):
     from huggingface_hub import snapshot_download
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(
-        "huggingface_hub.snapshot_download", functools.partial(snapshot_download, cache_dir=tmp_path)
-    )
+    monkeypatch.setattr("huggingface_hub.snapshot_download", functools.partial(snapshot_download, cache_dir=tmp_path))
     return tmp_path
 
 

@@ -66,9 +66,7 @@ def test_paths_and_arrays(tmp_path):
     np.testing.assert_allclose(load_audio((SOUND * 32768).astype(np.int16)), SOUND, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "audio", [None, {"bytes": None, "path": None}, {"bytes": None, "path": "no/where.flac"}]
-)
+@pytest.mark.parametrize("audio", [None, {"bytes": None, "path": None}, {"bytes": None, "path": "no/where.flac"}])
 def test_missing(audio):
     assert cause(audio) == "missing_audio"
 
@@ -130,9 +128,7 @@ def test_a_file_is_closed_again(tmp_path, recwarn):
     assert not [w for w in recwarn if issubclass(w.category, ResourceWarning)]
 
 
-@pytest.mark.parametrize(
-    "use", [lambda s: s["array"], len, list, lambda s: s["sampling_rate"], lambda s: 0 in s]
-)
+@pytest.mark.parametrize("use", [lambda s: s["array"], len, list, lambda s: s["sampling_rate"], lambda s: 0 in s])
 def test_stock_wrappers_cannot_use_a_sample(use):
     sample = SpeechSample("u1", {"bytes": b"", "path": None})
     assert sample and [sample]

@@ -47,9 +47,7 @@ def world(tmp_path, monkeypatch):
             monkeypatch.delenv(name)
     monkeypatch.setenv("ALAS_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("LMMS_EVAL_DATASETS_CACHE", str(tmp_path / "datasets"))
-    monkeypatch.setattr(
-        "lmms_eval.api.task._resolve_hf_datasets_cache_dir", lambda: str(tmp_path / "datasets")
-    )
+    monkeypatch.setattr("lmms_eval.api.task._resolve_hf_datasets_cache_dir", lambda: str(tmp_path / "datasets"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     use_hub_cache(monkeypatch, tmp_path / "hub")
     monkeypatch.setattr(datasets.Audio, "decode_example", poison)
@@ -59,9 +57,7 @@ def world(tmp_path, monkeypatch):
 def use_hub_cache(monkeypatch, folder):
     from huggingface_hub import snapshot_download
 
-    monkeypatch.setattr(
-        "huggingface_hub.snapshot_download", functools.partial(snapshot_download, cache_dir=folder)
-    )
+    monkeypatch.setattr("huggingface_hub.snapshot_download", functools.partial(snapshot_download, cache_dir=folder))
 
 
 def poison(*_):
@@ -77,9 +73,7 @@ def local(world, monkeypatch):
 
 
 def make_hub(world, skip=()):
-    rows = {
-        part: json.dumps(librisqa_rows(number)).encode() for number, part in ((1, "PartI"), (2, "PartII"))
-    }
+    rows = {part: json.dumps(librisqa_rows(number)).encode() for number, part in ((1, "PartI"), (2, "PartII"))}
     files = {f"LibriSQA-{part}/LibriSQA-{part}-test.json": content for part, content in rows.items()}
     for source, content in (
         (sources.LIBRISQA, files),
@@ -104,9 +98,7 @@ def test_librisqa(where, world, request):
     assert docs["target"] == [answer for _, _, answer in UTTERANCES.values()]
     assert docs["transcript"] == [text for text, _, _ in UTTERANCES.values()]
     assert set(docs["speaker"]) == {"5639", "61"}
-    assert task.doc_to_text(docs[0]) == (
-        "What time is it. Answer the  question as short as possible (in 10-15 words)"
-    )
+    assert task.doc_to_text(docs[0]) == ("What time is it. Answer the  question as short as possible (in 10-15 words)")
     assert "audio" not in task.eval_docs_no_media.features
     (sample,) = task.doc_to_visual(docs[0])
     assert sample.uid == "5639-40744-0000" and sample.read_answer is None and sample.words is None
@@ -122,9 +114,7 @@ def test_librisqa_options_take_the_transcript_from_librispeech(where, world, req
     assert docs["target"] == list("ABCDAB")
     (message,) = task.doc_to_messages(docs[1])
     speech, text = message["content"]
-    assert (
-        speech["type"] == "speech_sample" and speech["url"].read_answer("(b)") == speech["url"].target == "B"
-    )
+    assert speech["type"] == "speech_sample" and speech["url"].read_answer("(b)") == speech["url"].target == "B"
     assert text["text"].startswith("Where does the dog sleep? A. Something else 0 B. The dog")
     assert text["text"].endswith("\nAnswer with the letter of the right option only.")
 
@@ -149,8 +139,7 @@ def test_prompts_of_emotions_follow_the_model(local):
     qwen, salmonn = load("alas_iemocap"), load("alas_iemocap", model_name="salmonn")
     doc = qwen.test_docs()[0]
     assert qwen.doc_to_text(doc) == (
-        "classify the emotion of the speaker in only one word "
-        "including anger, happiness, sadness, neutrality."
+        "classify the emotion of the speaker in only one word including anger, happiness, sadness, neutrality."
     )
     assert salmonn.doc_to_text(doc) == (
         "Describe the emotion of the speaker in one word. The emotion could be only "
@@ -208,14 +197,8 @@ def test_settings(name, local):
 
 
 def test_pinned_revisions_are_those_of_the_yaml_files(local):
-    assert (
-        f"{sources.LIBRISQA.repo_id}@{sources.LIBRISQA.revision}"
-        in load("alas_librisqa").config.metadata["data"]
-    )
-    assert (
-        load("alas_iemocap").config.metadata["data"]
-        == f"{sources.IEMOCAP.repo_id}@{sources.IEMOCAP.revision}"
-    )
+    assert f"{sources.LIBRISQA.repo_id}@{sources.LIBRISQA.revision}" in load("alas_librisqa").config.metadata["data"]
+    assert load("alas_iemocap").config.metadata["data"] == f"{sources.IEMOCAP.repo_id}@{sources.IEMOCAP.revision}"
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,7 @@ def sound_of(text: str, seed: int = 0) -> np.ndarray:
     return speech_like(min(11, max(4, 2 * len(text.split()))), seed + len(text))
 
 
-def encoded(
-    samples: np.ndarray, rate: int = SAMPLE_RATE, kind: str = "FLAC", subtype: str | None = None
-) -> bytes:
+def encoded(samples: np.ndarray, rate: int = SAMPLE_RATE, kind: str = "FLAC", subtype: str | None = None) -> bytes:
     """Return sound as the bytes of a file."""
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format=kind, subtype=subtype)
@@ -172,9 +170,7 @@ def make_hub_cache(hub: Path, repo_id: str, revision: str, files: dict[str, byte
 def parquet_with_audio(columns: dict[str, list], audio: list[tuple[bytes | None, str | None]]) -> bytes:
     """Return the bytes of a parquet file with an audio column as the hub's converted branch holds it."""
     rows = [{"bytes": content, "path": path} for content, path in audio]
-    table = pa.table(
-        {**columns, "audio": pa.array(rows, pa.struct({"bytes": pa.binary(), "path": pa.string()}))}
-    )
+    table = pa.table({**columns, "audio": pa.array(rows, pa.struct({"bytes": pa.binary(), "path": pa.string()}))})
     features: dict[str, Any] = {name: {"dtype": "string", "_type": "Value"} for name in columns}
     features["audio"] = {"_type": "Audio", "sampling_rate": SAMPLE_RATE}
     table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})

@@ -78,9 +78,7 @@ def test_key_is_of_the_content(cache: AlignmentCache) -> None:
     strided = np.repeat(np.linspace(-1, 1, 1000, dtype=np.float32), 2)[::2]
     assert make_key(cache, audio=strided) == make_key(cache)
     # Neighbouring texts must not run together.
-    assert make_key(cache, transcript="a", fingerprint="bc") != make_key(
-        cache, transcript="ab", fingerprint="c"
-    )
+    assert make_key(cache, transcript="a", fingerprint="bc") != make_key(cache, transcript="ab", fingerprint="c")
 
 
 def test_key_holds_the_algorithm(cache: AlignmentCache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,9 +154,7 @@ def test_only_finite_json_is_stored(cache: AlignmentCache) -> None:
 
 
 def run_python(code: str, *arguments: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
 
 
 def test_many_processes_write_one_key(cache: AlignmentCache) -> None:

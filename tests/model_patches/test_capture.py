@@ -81,7 +81,13 @@ def test_decode_steps_are_not_captured(qwen2_audio) -> None:
 def test_a_prefill_in_chunks_is_noticed(qwen2_audio) -> None:
     prompts = qwen2_audio.audio_prompts([noise(1)], ["what?"])
     with capture_prefill(qwen2_audio.decoder, lambda *_: None) as seen:
-        qwen2_audio.model(**{name: value[:, :8] for name, value in prompts.inputs.items() if name.startswith(("input_ids", "attention"))})
+        qwen2_audio.model(
+            **{
+                name: value[:, :8]
+                for name, value in prompts.inputs.items()
+                if name.startswith(("input_ids", "attention"))
+            }
+        )
     with pytest.raises(CaptureMismatch, match="processed in chunks"):
         seen.check(1, prompts.length, 4)
 

@@ -16,7 +16,7 @@ from model_patches.session import generation_arguments
 from model_patches.whisper_reference import WhisperReference
 
 AUDIO = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
-WORDS = [WordTiming(word, i * 0.5, i * 0.5 + 0.4) for i, word in enumerate("the quick brown fox".split())]
+WORDS = [WordTiming(word, i * 0.5, i * 0.5 + 0.4) for i, word in enumerate(["the", "quick", "brown", "fox"])]
 TRANSCRIPT = "the quick brown fox"
 
 
@@ -33,7 +33,13 @@ def test_a_record_per_utterance(qwen2_audio, model) -> None:
 
 
 def test_it_is_the_record_of_the_paired_runs(qwen2_audio, model) -> None:
-    arguments = {"words": WORDS, "instruction": "what?", "responses": True, "generation": {"max_new_tokens": 4}, "uid": "u"}
+    arguments = {
+        "words": WORDS,
+        "instruction": "what?",
+        "responses": True,
+        "generation": {"max_new_tokens": 4},
+        "uid": "u",
+    }
     record = probe(model, qwen2_audio.processor, AUDIO, TRANSCRIPT, **arguments)
     from alas_tasks.speech import SpeechSample
 

@@ -23,7 +23,10 @@ SHORT = {"max_new_tokens": 4, "until": []}
 
 def speech(seconds: float, rate: int = 16000, channels: int = 1, seed: int = 0) -> dict:
     shape = int(rate * seconds) if channels == 1 else (int(rate * seconds), channels)
-    return {"array": np.random.default_rng(seed).normal(0, 0.1, shape).astype(np.float32), "sampling_rate": rate}
+    return {
+        "array": np.random.default_rng(seed).normal(0, 0.1, shape).astype(np.float32),
+        "sampling_rate": rate,
+    }
 
 
 def evenly(transcript: str, seconds: float) -> list[WordTiming]:
@@ -34,7 +37,9 @@ def evenly(transcript: str, seconds: float) -> list[WordTiming]:
 
 def sample(uid: str, transcript: str | None = "the quick brown fox", seconds: float = 2.0, **fields) -> SpeechSample:
     words = fields.pop("words", evenly(transcript or "", seconds))
-    return SpeechSample(uid=uid, audio=fields.pop("audio", speech(seconds)), transcript=transcript, words=words, **fields)
+    return SpeechSample(
+        uid=uid, audio=fields.pop("audio", speech(seconds)), transcript=transcript, words=words, **fields
+    )
 
 
 def requests_for(samples, generation=SHORT, question="what?", padding=()):
@@ -59,7 +64,12 @@ def _no_sentence_bert(monkeypatch):
 @pytest.fixture
 def make(qwen2_audio):
     def build(batch_size: int = 1, **options) -> Session:
-        return Session(qwen2_audio, AlasOptions(**{"reference": "words", **options}), {"model": "tiny"}, batch_size=batch_size)
+        return Session(
+            qwen2_audio,
+            AlasOptions(**{"reference": "words", **options}),
+            {"model": "tiny"},
+            batch_size=batch_size,
+        )
 
     return build
 
@@ -109,10 +119,12 @@ def test_hard_but_scored(make, name) -> None:
 SKIPPED = {
     "empty_transcript": sample("a", "[LAUGHTER] -- ...", words=None),
     "too_short": sample("b", seconds=0.02),
-    "non_finite_audio": sample("c", audio={"array": np.array([0.0, np.nan] * 8000, np.float32), "sampling_rate": 16000}),
+    "non_finite_audio": sample(
+        "c", audio={"array": np.array([0.0, np.nan] * 8000, np.float32), "sampling_rate": 16000}
+    ),
     "missing_audio": sample("d", audio={"path": "/nowhere/x.wav", "bytes": None}),
     "unreadable_audio": sample("e", audio={"path": "x.flac", "bytes": b"fLaC not really"}),
-    "bad_timestamps": sample("f", words=[WordTiming(w, 0.5, float("nan")) for w in "the quick brown fox".split()]),
+    "bad_timestamps": sample("f", words=[WordTiming(w, 0.5, float("nan")) for w in ["the", "quick", "brown", "fox"]]),
     "no_word_timestamps": sample("g", words=None),
 }
 
@@ -131,7 +143,7 @@ def test_truncated_flac_and_reversed_words(make, tmp_path) -> None:
     path = tmp_path / "cut.flac"
     soundfile.write(path, speech(2)["array"], 16000)
     path.write_bytes(path.read_bytes()[:-4000])
-    backwards = [WordTiming(w, 1.0, 0.5) for w in "the quick brown fox".split()]
+    backwards = [WordTiming(w, 1.0, 0.5) for w in ["the", "quick", "brown", "fox"]]
     records = run(make(), [sample("a", audio={"path": str(path), "bytes": None}), sample("b", words=backwards)])
     assert [r.skipped["cause"] for r in records] == ["unreadable_audio", "bad_timestamps"]
 
@@ -154,7 +166,9 @@ def test_a_document_that_raises_in_the_middle_of_a_batch(make, monkeypatch) -> N
     assert "a kernel of this document alone" in records[1].skipped["detail"]
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("you can't allocate memory")])
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("you can't allocate memory")]
+)
 def test_out_of_memory_on_one_document(make, monkeypatch, error) -> None:
     session = make()
     whole = session.runs.adapter.audio_prompts
@@ -178,7 +192,7 @@ def test_audio_that_does_not_reach_the_model_ends_the_run(make, monkeypatch) -> 
         return {name: value for name, value in inputs.items() if "feature" not in name}
 
     monkeypatch.setattr(session.runs.adapter, "encode_audio", forgetful)
-    with pytest.raises(FatalError, match="first document did not reach the model.*no audio features"):
+    with pytest.raises(FatalError, match=r"first document did not reach the model.*no audio features"):
         run(session, [sample("a")])
 
 
@@ -222,7 +236,10 @@ def test_padding_is_not_run_and_repeats_are(make) -> None:
 
 def test_chat_requests_are_read_too(make) -> None:
     document = sample("a")
-    messages = lambda doc: [{"role": "user", "content": [{"type": "speech_sample", "url": doc}, {"type": "text"}]}]  # noqa: E731
+
+    def messages(doc):
+        return [{"role": "user", "content": [{"type": "speech_sample", "url": doc}, {"type": "text"}]}]
+
     request = Instance(
         request_type="generate_until",
         arguments=("what?", messages, dict(SHORT), 0, "task", "test"),
@@ -277,7 +294,10 @@ def test_journal_keys_hold_what_can_change_a_record(make, tmp_path, change) -> N
 
 def test_journal_notices_other_audio_and_other_reference(make, tmp_path) -> None:
     run(make(journal=str(tmp_path)), [sample("a")])
-    for changed in (sample("a", audio=speech(2, seed=1)), sample("a", words=evenly("the quick brown fox", 1.5))):
+    for changed in (
+        sample("a", audio=speech(2, seed=1)),
+        sample("a", words=evenly("the quick brown fox", 1.5)),
+    ):
         session = make(journal=str(tmp_path))
         ran = []
         finish = session._finish
@@ -319,7 +339,13 @@ def test_generation_arguments() -> None:
         "do_sample": False,
     }
     sampled = generation_arguments({"temperature": 0.7, "top_p": 0.9, "do_sample": False, "num_beams": 2})
-    assert sampled == {"temperature": 0.7, "top_p": 0.9, "num_beams": 2, "max_new_tokens": 150, "do_sample": True}
+    assert sampled == {
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "num_beams": 2,
+        "max_new_tokens": 150,
+        "do_sample": True,
+    }
     assert generation_arguments({"temperature": 0.7}, responses=False)["max_new_tokens"] == 1
     with pytest.raises(FatalError, match="no argument max_tokenz"):
         generation_arguments({"max_tokenz": 3})
@@ -345,7 +371,10 @@ def test_gold_words_without_a_transcript_and_wrong_counts(make) -> None:
     wrong = sample("b", words=words)
     records = run(make(), [whole, wrong])
     assert records[0].transcript == "ask not what"
-    assert records[1].skipped["cause"] == "bad_timestamps" and "3 word timestamps for 4 words" in records[1].skipped["detail"]
+    assert (
+        records[1].skipped["cause"] == "bad_timestamps"
+        and "3 word timestamps for 4 words" in records[1].skipped["detail"]
+    )
 
 
 def test_whisper_and_gold_words_stand_side_by_side(make) -> None:

@@ -62,7 +62,13 @@ def ask(wrapper, **generation) -> tuple[list[str], list[dict]]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"batch_size": 2}, {"add_system_prompt": False}, {"simple_prompt": True}, {"add_generation_prompt": False}],
+    [
+        {},
+        {"batch_size": 2},
+        {"add_system_prompt": False},
+        {"simple_prompt": True},
+        {"add_generation_prompt": False},
+    ],
 )
 def test_same_requests_and_same_answers(make_stock, make_patched, arguments) -> None:
     arguments = {"batch_size": 1, **arguments}
@@ -83,7 +89,14 @@ def test_every_stock_argument_is_accepted() -> None:
     stock = inspect.signature(stock_module.Qwen2_Audio.__init__).parameters
     ours = inspect.signature(Qwen2Audio.__init__).parameters
     assert set(stock) - {"kwargs"} <= set(ours)
-    for name in ("pretrained", "batch_size", "use_cache", "add_generation_prompt", "add_system_prompt", "simple_prompt"):
+    for name in (
+        "pretrained",
+        "batch_size",
+        "use_cache",
+        "add_generation_prompt",
+        "add_system_prompt",
+        "simple_prompt",
+    ):
         assert ours[name].default == stock[name].default
 
 

@@ -25,8 +25,7 @@ from model_patches.whisper_reference import WhisperReference
 RATE = 16_000
 JFK = Path(__file__).resolve().parents[3] / "shared" / "audio" / "jfk.flac"
 JFK_TEXT = (
-    "And so, my fellow Americans: ask not what your country can do for you; "
-    "ask what you can do for your country."
+    "And so, my fellow Americans: ask not what your country can do for you; ask what you can do for your country."
 )
 
 
@@ -181,9 +180,7 @@ def test_long_audio_with_whispers_own_recognition(reference: WhisperReference) -
     words_of(reference, bursts([(0.2, 33.8)], 34.0), "one two three four five six")
 
 
-def test_more_text_than_whispers_context(
-    reference: WhisperReference, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_text_than_whispers_context(reference: WhisperReference, monkeypatch: pytest.MonkeyPatch) -> None:
     hear(monkeypatch, [])
     words = words_of(reference, bursts([(0.2, 19.8)], 20.0), "word " * 500)
     assert words[-1].end > 15 and words[0].start < 5
@@ -195,9 +192,7 @@ def test_one_word_beyond_the_context(reference: WhisperReference, monkeypatch: p
 
 
 @pytest.mark.parametrize("num_samples", [1, 200, 330, 1600])
-def test_very_short_audio(
-    reference: WhisperReference, num_samples: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_very_short_audio(reference: WhisperReference, num_samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     hear(monkeypatch, [])
     audio = np.random.default_rng(0).normal(size=num_samples).astype(np.float32)
     try:
@@ -245,9 +240,7 @@ def test_punctuation_takes_no_time_of_its_word(reference: WhisperReference, alig
     np.testing.assert_allclose(spans_of(words), [(0.0, 0.2), (1.8, 2.6)], atol=0.05)
 
 
-def test_capitals_are_lowered_for_the_alignment_only(
-    reference: WhisperReference, aligner: EvenAligner
-) -> None:
+def test_capitals_are_lowered_for_the_alignment_only(reference: WhisperReference, aligner: EvenAligner) -> None:
     words = words_of(reference, bursts([(0.0, 2.0)], 2.0), "MISTER QUILTER'S HOUSE")
     assert aligner.calls[0][0] == [" mister", " quilter's", " house"]
     assert [word.word for word in words] == ["MISTER", "QUILTER'S", "HOUSE"]
@@ -255,9 +248,7 @@ def test_capitals_are_lowered_for_the_alignment_only(
     assert "".join(aligner.calls[1][0]) == " NASA said"
 
 
-def test_events_are_not_aligned_and_special_tokens_are_text(
-    reference: WhisperReference, aligner: EvenAligner
-) -> None:
+def test_events_are_not_aligned_and_special_tokens_are_text(reference: WhisperReference, aligner: EvenAligner) -> None:
     words_of(reference, bursts([(0.0, 2.0)], 2.0), "oh -- [LAUGHTER] a<|endoftext|>b")
     assert "".join(aligner.calls[0][0]) == " oh a<|endoftext|>b"
 
@@ -333,18 +324,14 @@ def test_characters_are_matched(recogniser: WhisperReference, monkeypatch: pytes
     assert spans_of(words)[3] in [(1.0, 2.0), (2.0, 3.0)]
 
 
-def test_recognised_times_are_mapped_back(
-    recogniser: WhisperReference, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_recognised_times_are_mapped_back(recogniser: WhisperReference, monkeypatch: pytest.MonkeyPatch) -> None:
     hear(monkeypatch, [(" one", 0.05, 1.05), (" two", 1.15, 2.15)])
     words = words_of(recogniser, bursts([(1.0, 2.0), (3.0, 4.0)], 6.0), "one two")
     np.testing.assert_allclose(spans_of(words), [(1.0, 2.0), (3.0, 4.0)], atol=0.06)
 
 
 @pytest.mark.parametrize("heard", [[], [(" ...", 0.0, 1.0)], [("", 0.0, 1.0)]])
-def test_nothing_recognised_skips(
-    recogniser: WhisperReference, heard: list, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_recognised_skips(recogniser: WhisperReference, heard: list, monkeypatch: pytest.MonkeyPatch) -> None:
     hear(monkeypatch, heard)
     for call in (lambda a: recogniser.words(a, "one", split_units("one")), recogniser.transcribe):
         with pytest.raises(SkipDocument) as skip:
@@ -507,9 +494,7 @@ def test_close_frees_the_model(whisper_file: Path, aligner: EvenAligner) -> None
 # ---- cache ----
 
 
-def test_cache_hits_do_not_load_the_model(
-    whisper_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_hits_do_not_load_the_model(whisper_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     audio = bursts([(0.5, 1.5)], 2.0)
     hear(monkeypatch, [(" heard", 0.5, 1.5)])
     first = WhisperReference(str(whisper_file), device="cpu", cache=AlignmentCache(tmp_path))

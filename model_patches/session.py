@@ -10,7 +10,7 @@ import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -27,7 +27,7 @@ from alas_tasks.similarity import SentenceSimilarity
 from alas_tasks.speech import SpeechSample, load_audio
 from model_patches.adapter import SpeechAdapter
 from model_patches.alignment_cache import AlignmentCache
-from model_patches.journal import Journal, audio_digest, record_key
+from model_patches.journal import Journal, audio_digest, record_key, weights_fingerprint
 from model_patches.options import AlasOptions
 from model_patches.paired import PairedRuns, Preparation, Prepared, log_skip
 from model_patches.whisper_reference import WhisperReference
@@ -122,7 +122,8 @@ class Session:
         sample = item.read()
         item.uid = sample.uid
         audio = load_audio(sample.audio)
-        item.document = self.prepare(sample, item.instruction, audio)
+        # The audio is not kept: that of a whole data set would fill the memory of every rank.
+        item.document = self.prepare(replace(sample, audio=None), item.instruction, audio)
         item.duration = len(audio)
         if self.journal is not None:
             item.key = self._key(item, audio)
@@ -164,10 +165,11 @@ class Session:
 
     def _finish(self, batch: Sequence[Item]) -> None:
         documents = [item.document for item in batch if item.document is not None]
-        audios = [load_audio(document.sample.audio) for document in documents]
+        audios = [load_audio(item.read().audio) for item in batch]
         records = self.runs(documents, audios, batch[0].generation, batch[0].until)
         for item, record in zip(batch, records, strict=True):
             item.record = record.to_json()
+            item.document = None
             if self.journal is not None:
                 self.journal.put(item.key, item.record)
 
@@ -212,6 +214,7 @@ def environment(options: AlasOptions, whisper: WhisperReference | None) -> dict[
         "versions": {"plugin": alas_metric.__version__, **{name: version(name) for name in packages}},
         "python": platform.python_version(),
         "options": describe(options, whisper),
+        "sentence_bert": weights_fingerprint(options.sbert, None) if options.responses else None,
         "reference": whisper.name if whisper else "words",
         "heads": options.whisper_heads,
         "language": options.language,

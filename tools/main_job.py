@@ -25,9 +25,7 @@ sys.path[:0] = [str(REPO / "tests"), str(REPO / "tests" / "alas_tasks")]
 
 # A clip of real speech that may lie beside the repository.
 CLIP = REPO.parent / "shared" / "audio" / "jfk.flac"
-CLIP_TEXT = (
-    "AND SO MY FELLOW AMERICANS ASK NOT WHAT YOUR COUNTRY CAN DO FOR YOU ASK WHAT YOU CAN DO FOR YOUR COUNTRY"
-)
+CLIP_TEXT = "AND SO MY FELLOW AMERICANS ASK NOT WHAT YOUR COUNTRY CAN DO FOR YOU ASK WHAT YOU CAN DO FOR YOUR COUNTRY"
 UID = "1961-120-0000"
 
 

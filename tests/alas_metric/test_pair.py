@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -108,14 +107,9 @@ def test_nothing_to_align(pair: dict[str, Any]) -> None:
         score_pair(**pair | {"similarity": np.zeros((3, 2, 5, 0))})
 
 
-def test_full_size_is_fast_and_small(record: Callable[..., AlignmentRecord]) -> None:
+def test_full_size_is_small(record: Callable[..., AlignmentRecord]) -> None:
     made = record(num_words=60, num_frames=750, num_layers=33)
-    text = made.to_json()
-    assert len(text) < 150_000
-    begin = time.perf_counter()
-    for _ in range(5):
-        score_record(AlignmentRecord.from_json(text))
-    assert (time.perf_counter() - begin) / 5 < 0.1  # about 0.01; the margin is for busy machines
+    assert len(made.to_json()) < 150_000
 
 
 def test_layers_in_parts(pair: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -160,10 +159,8 @@ def test_one_fault(
 ) -> None:
     data = json.loads(record().to_json())
     change(path, value)(data)
-    begin = time.perf_counter()
     with pytest.raises(ValueError, match=message):
         AlignmentRecord.from_json(json.dumps(data))
-    assert time.perf_counter() - begin < 2
 
 
 def test_every_field_is_needed(record: Callable[..., AlignmentRecord]) -> None:

@@ -209,6 +209,7 @@ def test_an_error_of_ours_stops_every_process_and_fails_visibly(world) -> None:
     assert "alas_whisper_mode must be 'align' or 'transcribe', got 'guess'" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_model_without_hidden_states_is_refused(world) -> None:
     done = lmms_eval(world, model="dummy")
     assert done.returncode != 0

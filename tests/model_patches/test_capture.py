@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -143,3 +145,25 @@ def test_pooling_is_the_mean_of_each_words_tokens_in_float32() -> None:
     pooled = pool_words(states, [[0, 1], [5], [1, 2, 3]])
     assert pooled.dtype == torch.float32
     assert pooled.tolist() == [[1.0, 2.0], [10.0, 11.0], [4.0, 5.0]]
+
+
+def test_no_hidden_state_outlives_its_layer(qwen2_audio) -> None:
+    """Beyond word vectors and similarities nothing is held: as many states are alive as without the comparison."""
+    prompts = qwen2_audio.audio_prompts([noise(3)], ["what?"])
+    frames = FrameSimilarity(prompts.positions, [[torch.randn(4, 32)] for _ in range(4)], check=True)
+
+    def alive_after_each_entry(on_layer) -> list[int]:
+        alive, seen = [], []
+
+        def watch(entry: int, states: torch.Tensor) -> None:
+            on_layer(entry, states)
+            seen.append(weakref.ref(states.untyped_storage()))
+            alive.append(sum(ref() is not None for ref in seen))
+
+        with capture_prefill(qwen2_audio.decoder, watch):
+            qwen2_audio.model.generate(**prompts.inputs, **GREEDY)
+        return alive
+
+    assert alive_after_each_entry(frames) == alive_after_each_entry(lambda *_: None)
+    held = [tensor for layer in frames.similarities for tensor in layer]
+    assert sum(t.numel() * t.element_size() for t in held) == 4 * 2 * 4 * len(prompts.positions[0]) * 4

@@ -33,10 +33,9 @@ def test_the_manifests_leave_the_tasks_module_unimported() -> None:
     assert run_python(code).split()[-2:] == ["qwen2_audio", "False"]
 
 
-@pytest.mark.parametrize("first", ["lmms_eval.models", "lmms_eval.tasks"])
-def test_tasks_and_models_are_registered_whatever_is_imported_first(first: str) -> None:
+def test_tasks_are_registered_also_where_they_were_imported_first() -> None:
     code = (
-        f"import {first}, lmms_eval.models, lmms_eval.tasks;"
+        "import lmms_eval.tasks, lmms_eval.models;"
         "print(hasattr(lmms_eval.tasks.TaskManager.initialize_tasks, '__wrapped__'),"
         "lmms_eval.models.get_model_manifest('qwen2_audio').simple_class_path)"
     )

@@ -29,7 +29,7 @@ Where this differs from the authors' scripts, and which way that moves the score
   This changes the cost, not the score.
 
 Calibration is ours: `alas_skill` (1 perfect, 0 a random monotone path) ranks models, `alas_evidence` (1
-perfect, 0 as on turned audio) says whether a layer aligns at all. See `corpus.METRICS` for every value.
+perfect, 0 as on circularly shifted audio) says whether a layer aligns at all. See `corpus.METRICS` for every value.
 
 Example:
     Two layers of one's own hidden states; the second one holds the alignment, the first one noise.

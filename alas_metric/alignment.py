@@ -57,6 +57,9 @@ def monotonic_alignment_search(similarity: npt.ArrayLike) -> np.ndarray:
     _check_similarity(values)
     if values.shape[-1] < values.shape[-2]:
         values = np.swapaxes(values, -1, -2)
+    # A path visits every column once, so that this changes no comparison of paths; but the search sums in float32,
+    # where small differences on top of a large common similarity would drown.
+    values = values - values.max(axis=-2, keepdims=True)
     *leading, rows, columns = values.shape
     flat = values.reshape(-1, rows, columns)
     step = max(1, _SEARCH_CELLS // (rows * columns))
@@ -189,7 +192,7 @@ def linear_path(num_words: int, num_frames: int) -> np.ndarray:
 
 
 def circular_shift(uid: str, num_frames: int) -> int:
-    """Return by how many positions the chance control turns the audio of a document.
+    """Return by how many positions the chance control shifts the audio of a document, circularly.
 
     Args:
         uid: the document; the shift comes from its SHA-256, so that it never changes between runs and
@@ -198,7 +201,7 @@ def circular_shift(uid: str, num_frames: int) -> int:
 
     Returns:
         An integer from ``ceil(T / 4)`` to ``floor(3 T / 4)``; 0 for a single position, which cannot be
-        turned.
+        shifted.
     """
     low, high = -(-num_frames // 4), 3 * num_frames // 4
     if high < low:

@@ -134,9 +134,9 @@ _STATE_METRICS = {
         "kept",
         "higher",
         "1",
-        "1 perfect, 0 as on turned audio; says whether a layer aligns",
+        "1 perfect, 0 as on circularly shifted audio; says whether a layer aligns",
     ),
-    "alas_chance": Metric("mean", "alas_chance", None, "kept", "none", "words", "alas on audio turned around"),
+    "alas_chance": Metric("mean", "alas_chance", None, "kept", "none", "words", "alas on circularly shifted audio"),
     "frame_accuracy": Metric(
         "ratio",
         "frame_hits",

@@ -9,7 +9,7 @@ CAUSES = {
     "too_short": "the audio is shorter than one position of the model",
     "empty_transcript": "the transcript has no word",
     "no_word_timestamps": "the reference found no word, or the data set has no word timestamps",
-    "bad_timestamps": "word timestamps are NaN, reversed or as many as the words are not",
+    "bad_timestamps": "word timestamps are NaN or reversed, or of other words than the transcript",
     "out_of_memory": "the device ran out of memory on this document alone",
     "io_error": "a file could not be read or written",
     "error": "an unexpected exception",

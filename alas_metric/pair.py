@@ -32,7 +32,7 @@ def score_pair(
 
     Args:
         similarity: what `compare` gives for each layer, raw and centred, shape ``(L + 1, 2, N, T)``.
-        uid: the document's id; it also decides the turn of the chance control.
+        uid: the document's id; it also decides the shift of the chance control.
         transcript: the text that the words come from.
         words: the N words, as `split_units` gives them.
         frame_seconds: seconds per audio position, the model's exact stride.
@@ -103,12 +103,12 @@ def _checked(timing: Sequence[WordTiming], num_words: int, duration: float) -> l
 
 
 def _paths(values: np.ndarray, shift: int) -> dict[str, np.ndarray]:
-    """Return the paths on raw and centred similarities, and on those of the turned audio, (L + 1, K) each."""
+    """Return the paths on raw and centred similarities, and those on circularly shifted audio, (L + 1, K) each."""
     found = monotonic_alignment_search(values)
     chance = _by_layers(lambda layers: monotonic_alignment_search(np.roll(layers, shift, axis=-1)), values)
     paths = dict(zip(STATES, np.moveaxis(found, 1, 0), strict=True))
-    turned = {f"{state}_chance": path for state, path in zip(STATES, np.moveaxis(chance, 1, 0), strict=True)}
-    return paths | turned
+    shifted = {f"{state}_chance": path for state, path in zip(STATES, np.moveaxis(chance, 1, 0), strict=True)}
+    return paths | shifted
 
 
 def _hits(values: np.ndarray, timing: Sequence[WordTiming], frame_seconds: float) -> dict[str, np.ndarray]:

@@ -309,7 +309,7 @@ def _columns(record: AlignmentRecord, name: str) -> dict[str, np.ndarray]:
 def _path_columns(
     record: AlignmentRecord, words: Sequence[WordTiming], target: np.ndarray, state: str, suffix: str
 ) -> dict[str, np.ndarray]:
-    """Return the errors of the model's paths and, unless forced, of those on turned audio."""
+    """Return the errors of the model's paths and, unless forced, of those on circularly shifted audio."""
     grid = (words, record.num_frames, record.frame_seconds)
     path, chance = record.paths[state], record.paths[f"{state}_chance"]
     columns = {f"alas_seconds{suffix}": alignment_seconds(path, *grid)}

@@ -51,6 +51,7 @@ class SpeechSample:
         speaker: who speaks, where known.
         read_answer: reads an answer as one of the labels, or None; not set where answers are free.
         language: the language spoken, as an ISO 639-1 code.
+        answers: the task's setting that ``read_answer`` was made from: what tells one way of reading from another.
     """
 
     uid: str
@@ -61,6 +62,7 @@ class SpeechSample:
     speaker: str | None = None
     read_answer: Callable[[str], str | None] | None = None
     language: str = "en"
+    answers: Any = None
 
     def __bool__(self) -> bool:
         return True
@@ -110,9 +112,6 @@ def load_audio(audio: Audio, sampling_rate: int = SAMPLE_RATE) -> np.ndarray:
     else:
         samples, rate = _decode(*_encoded(audio))
     return to_mono(samples, rate)
-
-
-decode_audio = load_audio
 
 
 def to_mono(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -229,6 +228,7 @@ def doc_to_visual(
             speaker=doc.get("speaker"),
             read_answer=read_answer,
             language=settings.get("language") or "en",
+            answers=settings.get("answers"),
         )
     ]
 

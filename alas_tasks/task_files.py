@@ -12,10 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from alas_metric.errors import FatalError
-from alas_tasks.custom import _Reader
 
 
 def with_task_files(wrapped: Callable[..., Any], manager: Any, args: tuple, kwargs: dict) -> Any:
@@ -54,9 +51,11 @@ def read_task_file(path: str) -> dict[str, Any] | None:
     """Return the content of a YAML file with an ALAS task, None for any other file."""
     if not path.endswith((".yaml", ".yml")) or not Path(path).is_file():
         return None
+    from lmms_eval.utils import load_yaml_config
+
     try:
-        config = yaml.load(Path(path).read_text(encoding="utf-8"), _Reader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        config = load_yaml_config(path, mode="simple")  # follows `include`, imports nothing
+    except Exception:
         return None  # the harness says what is wrong with it
     metadata = config.get("metadata") if isinstance(config, dict) else None
     ours = isinstance(metadata, dict) and metadata.get("alas") and isinstance(config.get("task"), str)

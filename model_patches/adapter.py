@@ -66,7 +66,6 @@ class SpeechAdapter(ABC):
         self.model = model
         self.processor = processor
         self.tokenizer = processor.tokenizer
-        self.tokenizer.padding_side = "left"
 
     # What a family supplies.
 
@@ -130,7 +129,9 @@ class SpeechAdapter(ABC):
         """
         segments = [self.split(audio) for audio in audios]
         texts = [self.render(text, len(pieces)) for text, pieces in zip(instructions, segments, strict=True)]
-        inputs = self.encode_audio(texts, segments)
+        # Feature extractors compute on the CPU and cannot take autocast, in which a training loop may probe.
+        with torch.autocast("cpu", enabled=False):
+            inputs = self.encode_audio(texts, segments)
         positions = [(row == self.audio_token_id).nonzero()[:, 0] for row in inputs["input_ids"]]
         for audio, found in zip(audios, positions, strict=True):
             if len(found) < self.min_positions:
@@ -147,7 +148,11 @@ class SpeechAdapter(ABC):
             for transcript, instruction in zip(transcripts, instructions, strict=True)
         ]
         encoded = self.tokenizer(
-            [text for text, _ in located], padding=True, return_tensors="pt", return_offsets_mapping=True
+            [text for text, _ in located],
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+            return_offsets_mapping=True,
         )
         offsets = encoded.pop("offset_mapping")
         words = [

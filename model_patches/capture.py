@@ -111,7 +111,8 @@ class WordPooling:
 
     def __call__(self, _entry: int, states: torch.Tensor) -> None:
         beams = states.shape[0] // len(self.tokens)
-        rows = [pool_words(states[row * beams], words) for row, words in enumerate(self.tokens)]
+        with full_precision(states.device.type):
+            rows = [pool_words(states[row * beams], words) for row, words in enumerate(self.tokens)]
         self.vectors.append(rows)
 
 
@@ -141,7 +142,8 @@ class FrameSimilarity:
                     f"all {len(frames)} audio positions enter the first layer with the same vector: the model "
                     "embedded the placeholder and did not put the audio features in its place"
                 )
-            layer.append(compare(self.vectors[entry][row].to(states.device), frames))
+            with full_precision(states.device.type):
+                layer.append(compare(self.vectors[entry][row].to(states.device), frames))
         self.similarities.append(layer)
 
     def of_row(self, row: int) -> Any:
@@ -159,12 +161,20 @@ def pool_words(states: torch.Tensor, words: Sequence[Sequence[int]]) -> torch.Te
     Returns:
         Shape ``(words, hidden size)``.
     """
-    counts = torch.tensor([len(tokens) for tokens in words], device=states.device)
-    flat = torch.tensor([token for tokens in words for token in tokens], device=states.device)
-    owner = torch.repeat_interleave(torch.arange(len(words), device=states.device), counts)
-    total = torch.zeros(len(words), states.shape[-1], dtype=torch.float32, device=states.device)
-    # index_add_ is not deterministic on CUDA; a product with the averaging matrix is.
-    weights = torch.zeros(len(words), len(flat), dtype=torch.float32, device=states.device)
-    weights[owner, torch.arange(len(flat), device=states.device)] = 1.0
-    total = weights @ states.index_select(0, flat).float()
-    return total / counts[:, None]
+    longest = max(len(tokens) for tokens in words)
+    padded = torch.tensor([[*tokens, *[tokens[0]] * (longest - len(tokens))] for tokens in words])
+    weights = torch.tensor([[1 / len(tokens)] * len(tokens) + [0.0] * (longest - len(tokens)) for tokens in words])
+    gathered = states[padded.to(states.device)].float()
+    return (gathered * weights.to(states.device)[..., None]).sum(dim=1)
+
+
+@contextmanager
+def full_precision(device_type: str) -> Iterator[None]:
+    """Compute in float32 proper, whatever autocast and TF32 settings the model runs under."""
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device_type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)

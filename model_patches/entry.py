@@ -21,6 +21,8 @@ from model_patches.registry import FAMILIES, MODEL_IDS
 
 TASK_FOLDER = Path(__file__).resolve().parent.parent / "alas_tasks"
 NEEDED_HARNESS = ">=0.7.3,<0.8"
+# How a record begins its reason for being left out; see AlignmentRecord.to_json.
+_PASSING = tuple(f'"skipped":{{"cause":"{cause}"' for cause in ("out_of_memory", "io_error", "error"))
 
 
 def manifests() -> list[Any]:
@@ -43,6 +45,7 @@ def manifests() -> list[Any]:
         return []
     # lmms_eval.tasks imports torch; wait until the harness needs it, so that `lmms-eval models` stays quick.
     wrapt.register_post_import_hook(register_tasks, "lmms_eval.tasks")
+    wrapt.register_post_import_hook(guard_cache, "lmms_eval.caching.response_cache")
     return found
 
 
@@ -59,6 +62,18 @@ def register_tasks(tasks_module: Any) -> None:
     for method in ("load_task_or_group", "load_config"):
         if hasattr(manager, method):
             wrapt.wrap_function_wrapper(tasks_module, f"TaskManager.{method}", _with_model_check)
+
+
+def guard_cache(cache_module: Any) -> None:
+    """Keep the harness's ``--use_cache`` from remembering records of failures that pass."""
+    if hasattr(getattr(cache_module, "ResponseCache", None), "_is_valid_response"):
+        wrapt.wrap_function_wrapper(cache_module, "ResponseCache._is_valid_response", _unless_passing_failure)
+
+
+def _unless_passing_failure(wrapped: Any, _cache: Any, args: tuple, kwargs: dict) -> bool:
+    response = args[0] if args else kwargs.get("response")
+    passing = isinstance(response, str) and any(mark in response for mark in _PASSING)
+    return bool(not passing and wrapped(*args, **kwargs))
 
 
 def _report_harness(problem: str) -> None:

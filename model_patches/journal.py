@@ -1,7 +1,7 @@
 """Every finished record on disk at once, so that a run that was killed goes on where it stopped.
 
-One JSON-lines file per process, only ever appended to; every process reads all of them at the start, so a run may go on
-with another number of processes. The key of a record holds all that can change it.
+One file per process, only ever appended to, a line per record: its key, a tab, the record. Every process looks through
+all files at the start, so a run may go on with another number of processes. The key holds all that can change a record.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ from loguru import logger
 
 from alas_metric.errors import FatalError
 from alas_metric.record import AlignmentRecord
+
+_KEY_LENGTH = 64
 
 
 class Journal:
@@ -33,26 +34,36 @@ class Journal:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder).expanduser()
-        name = f"records-{socket.gethostname()}-{os.getpid()}.jsonl"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.records = _read(self.folder)
-            self._file = (self.folder / name).open("a", encoding="utf-8")
+            # Only where each record is: those of all models together may be more than memory holds.
+            self._places = _index(self.folder)
+            name = f"records-{socket.gethostname()}-{os.getpid()}.tsv"
+            self._file = (self.folder / name).open("ab")
         except OSError as error:
             raise FatalError(
                 f"alas_journal={folder} cannot be used: {error}. Name a folder that can be written."
             ) from error
 
     def get(self, key: str) -> str | None:
-        """Return the record stored under ``key``, as JSON."""
-        return self.records.get(key)
+        """Return the record stored under ``key`` as JSON, or None if there is none that can be read."""
+        if key not in self._places:
+            return None
+        path, offset = self._places[key]
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                record = file.readline().decode().rstrip("\n")
+            AlignmentRecord.from_json(record)
+        except (OSError, ValueError):
+            return None
+        return record
 
     def put(self, key: str, record: str) -> None:
         """Store a record and make sure that it is on disk before the next document starts."""
-        self.records[key] = record
         try:
-            # One write per line, led by a line break: what a killed process left unfinished spoils no other line.
-            self._file.write("\n" + json.dumps({"key": key, "record": record}) + "\n")
+            # Led by a line break: what a killed process left unfinished spoils no other line.
+            self._file.write(f"\n{key}\t{record}\n".encode())
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -63,24 +74,17 @@ class Journal:
         self._file.close()
 
 
-def _read(folder: Path) -> dict[str, str]:
-    records: dict[str, str] = {}
-    for path in sorted(folder.glob("records-*.jsonl")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            entry = _parse(line) if line else None
-            if entry:
-                records[entry[0]] = entry[1]
-    return records
-
-
-def _parse(line: str) -> tuple[str, str] | None:
-    """Return key and record of a line, or None for what a killed process left behind."""
-    try:
-        entry = json.loads(line)
-        AlignmentRecord.from_json(entry["record"])
-        return str(entry["key"]), entry["record"]
-    except (ValueError, KeyError, TypeError):
-        return None
+def _index(folder: Path) -> dict[str, tuple[Path, int]]:
+    """Return where the record of each key starts, passing over what a killed process left unfinished."""
+    places: dict[str, tuple[Path, int]] = {}
+    for path in sorted(folder.glob("records-*.tsv")):
+        with path.open("rb") as file:
+            offset = 0
+            for line in file:
+                if line.endswith(b"\n") and line[_KEY_LENGTH : _KEY_LENGTH + 1] == b"\t":
+                    places[line[:_KEY_LENGTH].decode("ascii", "replace")] = (path, offset + _KEY_LENGTH + 1)
+                offset += len(line)
+    return places
 
 
 def record_key(**parts: Any) -> str:
@@ -94,19 +98,29 @@ def audio_digest(audio: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(audio).tobytes()).hexdigest()
 
 
-def weights_fingerprint(pretrained: str, config: Any) -> str:
+def weights_fingerprint(pretrained: str, revision: str | None = None) -> str:
     """Return what tells one set of weights from another.
 
-    A hub checkpoint is known by its commit. A local folder is known by the names, sizes and times of its files and the
-    content of the small ones: hashing 15 GB at every start would take minutes.
+    A hub checkpoint is known by the commit that lies in the cache. A local folder is known by the names, sizes and
+    times of its files and the content of the small ones: hashing 15 GB at every start would take minutes.
     """
     folder = Path(pretrained)
-    if not folder.is_dir():
-        return f"{pretrained}@{getattr(config, '_commit_hash', None)}"
-    files: dict[str, Mapping[str, Any]] = {}
+    return record_key(files=_files(folder)) if folder.is_dir() else f"{pretrained}@{_commit(pretrained, revision)}"
+
+
+def _files(folder: Path) -> dict[str, Any]:
+    files = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         state = path.stat()
         small = state.st_size < 1_000_000
         content = hashlib.sha256(path.read_bytes()).hexdigest() if small else state.st_mtime_ns
         files[str(path.relative_to(folder))] = {"size": state.st_size, "content": content}
-    return record_key(files=files)
+    return files
+
+
+def _commit(repo_id: str, revision: str | None) -> str | None:
+    """Return the commit of a hub checkpoint that is in the cache; transformers no longer keeps it in the config."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(repo_id, "config.json", revision=revision)
+    return Path(path).parent.name if isinstance(path, str) else revision

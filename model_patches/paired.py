@@ -11,7 +11,7 @@ import torch
 from loguru import logger
 
 import alas_metric
-from alas_metric.alignment import WordTiming
+from alas_metric.alignment import WordTiming, check_words
 from alas_metric.errors import FatalError, SkipDocument
 from alas_metric.pair import score_pair
 from alas_metric.record import AlignmentRecord
@@ -20,6 +20,7 @@ from alas_tasks.speech import SAMPLE_RATE, SpeechSample
 from model_patches.adapter import Prompts, SpeechAdapter
 from model_patches.capture import CaptureMismatch, FrameSimilarity, WordPooling, capture_prefill
 from model_patches.whisper_reference import WhisperReference
+from model_patches.word_timing import times_of_units
 
 Similarity = Callable[[Sequence[tuple[str | None, str | None]]], list[float | None]]
 
@@ -98,10 +99,12 @@ class Preparation:
     ) -> dict[str, Sequence[WordTiming]]:
         references: dict[str, Sequence[WordTiming]] = {}
         if sample.words:
-            if len(sample.words) == len(units):
-                references["words"] = sample.words
-            elif self.whisper is None:
-                raise SkipDocument("bad_timestamps", f"{len(sample.words)} word timestamps for {len(units)} words")
+            try:
+                references["words"] = gold_words(sample.words, units, len(audio) / SAMPLE_RATE)
+            except SkipDocument as skip:
+                if self.whisper is None:
+                    raise
+                logger.warning(f"ALAS: {sample.uid} is scored without the data set's timestamps: {skip.detail}")
         if self.whisper is not None:
             language = self._language(sample)
             references[self.whisper.name] = self.whisper.words(audio, transcript, units, language=language)
@@ -217,6 +220,25 @@ class PairedRuns:
         names = ("responses", "audio_target", "text_target")
         pairs = [(audio, text), (audio, sample.target), (text, sample.target)]
         return {**answers, "similarities": dict(zip(names, self.similarity(pairs), strict=True))}
+
+
+def gold_words(words: Sequence[WordTiming], units: Sequence[Unit], duration: float) -> list[WordTiming]:
+    """Return the data set's word timestamps, one per unit of the transcript.
+
+    Raises:
+        SkipDocument: If they are NaN or reversed, or of other words.
+    """
+    try:
+        spans = times_of_units(check_words(words, float("inf")), units, duration)
+    except ValueError as error:
+        raise SkipDocument("bad_timestamps", str(error)) from error
+    if spans is None:
+        heard = " ".join(timing.word for timing in words)
+        raise SkipDocument(
+            "bad_timestamps",
+            f"the timestamps are of other words than the transcript: {heard[:60]!r} for {len(units)} words",
+        )
+    return [WordTiming(unit.text, *span) for unit, span in zip(units, spans, strict=True)]
 
 
 def cut(answer: str, until: Sequence[str]) -> str:

@@ -11,12 +11,13 @@ import numpy as np
 
 from alas_metric.alignment import WordTiming
 from alas_metric.record import AlignmentRecord
+from alas_tasks.similarity import SentenceSimilarity
 from alas_tasks.speech import SAMPLE_RATE, SpeechSample, load_audio
 from model_patches.adapter import SpeechAdapter
 from model_patches.options import AlasOptions
 from model_patches.paired import PairedRuns, Preparation
 from model_patches.registry import adapter_for
-from model_patches.session import generation_arguments, make_whisper
+from model_patches.session import describe, generation_arguments, make_whisper
 
 
 def probe(
@@ -30,13 +31,14 @@ def probe(
     words: Sequence[WordTiming] | None = None,
     reference: Any = "whisper:large-v3",
     responses: bool = False,
+    sbert: str = AlasOptions.sbert,
     generation: Mapping[str, Any] | None = None,
     language: str = "en",
     uid: str | None = None,
 ) -> AlignmentRecord:
     """Run one utterance on its audio and on its transcript and return the alignment record.
 
-    The model is left as it was found: the same mode, no hooks, no gradients.
+    Model and processor are left as they were found: the same mode, no hooks, no gradients.
 
     Args:
         model: a transformers model of a known family, on any device.
@@ -48,6 +50,7 @@ def probe(
         words: word timestamps, one per word of the transcript; they are the reference where they are given.
         reference: ``whisper:<size or path>``, or a `WhisperReference` that is already loaded, for use in a loop.
         responses: whether the answers are generated too; otherwise two prefills are all that is run.
+        sbert: Sentence-BERT model that compares the answers.
         generation: keyword arguments as in a task's ``generation_kwargs``.
         language: of the speech.
         uid: names the utterance; default: a hash of its samples. It seeds the control of `alas_chance`.
@@ -80,8 +83,10 @@ def probe(
     whisper = None if words is not None else as_whisper(reference, adapter)
     document = Preparation(adapter, whisper)(sample, instruction, samples)
     arguments = generation_arguments(generation or {}, responses)
+    similarity = SentenceSimilarity(sbert).pairs if responses else None
+    settings = describe(AlasOptions(reference="words", responses=responses, sbert=sbert), whisper)
     with evaluation_mode(model):
-        return PairedRuns(adapter, responses)([document], [samples], arguments)[0]
+        return PairedRuns(adapter, responses, similarity, settings)([document], [samples], arguments)[0]
 
 
 def as_whisper(reference: Any, adapter: SpeechAdapter) -> Any:

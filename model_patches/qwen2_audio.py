@@ -92,6 +92,7 @@ class Qwen2AudioAdapter(SpeechAdapter):
             audio=[piece for pieces in segments for piece in pieces],
             return_tensors="pt",
             padding=True,
+            padding_side="left",
             sampling_rate=self.processor.feature_extractor.sampling_rate,
         )
 

@@ -1,7 +1,8 @@
 """The requests of ALAS tasks, from the harness's instances to one record (as JSON) for each.
 
-Two passes: first the word timestamps of every document, then the paired runs, so that Whisper and the model need not
-share the device. A document that fails is named in the log, counted by its cause and left out; the others go on.
+The first document goes all the way at once: what is wrong with the model, the audio or an option shows now, not after
+hours. Then two passes: the word timestamps of every document, after which Whisper's memory is given back, and the
+paired runs. A document that fails is named in the log, counted by its cause and left out; the others go on.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ from model_patches.paired import PairedRuns, Preparation, Prepared, log_skip
 from model_patches.whisper_reference import WhisperReference
 
 _MAX_NEW_TOKENS = 150
+_MAX_FAILURES = 3
+# What would change the shape of what generate() returns.
+_NOT_ARGUMENTS = ("num_return_sequences", "return_dict_in_generate", "output_hidden_states", "output_attentions")
 
 
 @dataclass
@@ -51,6 +55,11 @@ class Item:
     key: str = ""
     record: str | None = None
 
+    @property
+    def samples(self) -> bool:
+        """Whether the answers are drawn at random."""
+        return bool(self.generation.get("do_sample"))
+
     def skip(self, skip: SkipDocument) -> None:
         """Leave this document out, saying why."""
         log_skip(self.uid, skip)
@@ -67,6 +76,7 @@ class Session:
         identity: what tells this model from others: checkpoint, weights, dtype; part of the journal's keys.
         batch_size: documents per ``generate``.
         rank: this process's rank; only rank 0 shows progress.
+        use_cache: whether ``generate`` keeps keys and values.
     """
 
     def __init__(
@@ -77,8 +87,10 @@ class Session:
         *,
         batch_size: int = 1,
         rank: int = 0,
+        use_cache: bool = True,
     ) -> None:
         self.options = options
+        self.use_cache = use_cache
         self.batch_size = batch_size
         self.rank = rank
         self.whisper = make_whisper(options, adapter.device)
@@ -86,6 +98,8 @@ class Session:
         self.identity = {**identity, **environment(options, self.whisper)}
         self.prepare = Preparation(adapter, self.whisper, options.language)
         self.runs = PairedRuns(adapter, options.responses, settings=describe(options, self.whisper))
+        self.seed = torch.initial_seed()
+        self.failures = 0
 
     def answer(self, requests: Sequence[Any], task_dict: Mapping[str, Any]) -> list[str]:
         """Return one record for each request, as JSON, in order.
@@ -94,11 +108,13 @@ class Session:
             requests: the harness's instances, simple or chat.
             task_dict: documents by task and split, as the harness gives them to its models.
         """
-        items = read_requests(requests, task_dict, self.options.responses)
+        items = read_requests(requests, task_dict, self.options.responses, {"use_cache": self.use_cache})
         # Loaded now: an unreachable model must stop the run before its first document, not after its last.
         if self.options.responses and self.runs.similarity is None and has_free_answers(items):
             self.runs.similarity = SentenceSimilarity(self.options.sbert).pairs
-        self._prepare_all([item for item in items if item.record is None])
+        if not self.runs.proven:
+            self._prove(items)
+        self._prepare_all([item for item in items if item.record is None and item.document is None])
         open_items = [item for item in items if item.record is None]
         with self._progress("ALAS paired runs", len(open_items)) as progress:
             for batch in batches(open_items, self.batch_size):
@@ -106,16 +122,37 @@ class Session:
                 progress.update(len(batch))
         return [item.record or "" for item in items]
 
-    def _progress(self, title: str, total: int) -> tqdm:
-        return tqdm(total=total, desc=title, disable=self.rank != 0)
+    def close(self) -> None:
+        """Close the journal and give Whisper's memory back."""
+        if self.journal is not None:
+            self.journal.close()
+        if self.whisper is not None:
+            self.whisper.close()
 
-    def _prepare_all(self, items: Sequence[Item]) -> None:
-        with self._progress("ALAS word timestamps", len(items)) as progress:
+    def _prove(self, items: Sequence[Item]) -> None:
+        """Take documents all the way, one by one, until one has gone through or the journal knows one."""
+        for item in items:
+            if item.record is None:
+                self._prepare_all([item], title="")
+            if item.record is None:
+                self._run_batch([item])
+            if self.runs.proven or self._is_scored(item):
+                return
+
+    @staticmethod
+    def _is_scored(item: Item) -> bool:
+        return bool(item.record) and AlignmentRecord.from_json(str(item.record)).skipped is None
+
+    def _progress(self, title: str, total: int) -> tqdm:
+        return tqdm(total=total, desc=title, disable=self.rank != 0 or not title)
+
+    def _prepare_all(self, items: Sequence[Item], title: str = "ALAS word timestamps") -> None:
+        with self._progress(title, len(items)) as progress:
             for item in items:
                 with document_errors(item):
                     self._prepare(item)
                 progress.update(1)
-        if self.whisper is not None:
+        if self.whisper is not None and title:
             self.whisper.close()
 
     def _prepare(self, item: Item) -> None:
@@ -145,8 +182,10 @@ class Session:
             text_prompt=adapter.render_text(document.transcript, document.instruction),
             target=document.sample.target,
             speaker=document.sample.speaker,
+            answers=document.sample.answers,
             references={name: list(words) for name, words in document.references.items()},
             reference=document.reference,
+            seed=self.seed if item.samples else None,
         )
 
     def _run_batch(self, batch: Sequence[Item]) -> None:
@@ -154,24 +193,51 @@ class Session:
             try:
                 self._finish(batch)
                 return
-            except FatalError:
-                raise
             except Exception as error:
+                stop_if_lost(error)
                 logger.info(f"a batch of {len(batch)} failed ({error}); its documents are run one by one")
                 free_memory()
         for item in batch:
             with document_errors(item):
                 self._finish([item])
+            self._count_failures(item)
 
     def _finish(self, batch: Sequence[Item]) -> None:
         documents = [item.document for item in batch if item.document is not None]
         audios = [load_audio(item.read().audio) for item in batch]
-        records = self.runs(documents, audios, batch[0].generation, batch[0].until)
-        for item, record in zip(batch, records, strict=True):
-            item.record = record.to_json()
-            item.document = None
+        with self._seeded(batch[0]):
+            records = self.runs(documents, audios, batch[0].generation, batch[0].until)
+        finished = [record.to_json() for record in records]
+        for item, record in zip(batch, finished, strict=True):
+            item.record, item.document = record, None
             if self.journal is not None:
-                self.journal.put(item.key, item.record)
+                self.journal.put(item.key, record)
+
+    @contextmanager
+    def _seeded(self, item: Item) -> Iterator[None]:
+        """Draw sampled answers from a seed of the document's own.
+
+        They then depend neither on the documents before it, which a resumed run or another number of processes
+        would change, nor on anything but the run's seed.
+        """
+        if not item.samples:
+            yield
+            return
+        digest = record_key(seed=self.seed, uid=item.uid, repeat=item.repeat)
+        with torch.random.fork_rng():
+            torch.manual_seed(int(digest[:15], 16))
+            yield
+
+    def _count_failures(self, item: Item) -> None:
+        """End the run when nothing has gone through and documents fail in ways that are not their own."""
+        record = AlignmentRecord.from_json(item.record) if item.record else None
+        failed = record is not None and record.skipped is not None and record.skipped["cause"] == "error"
+        self.failures = self.failures + 1 if failed else 0
+        if self.failures >= _MAX_FAILURES and not self.runs.proven and record is not None and record.skipped:
+            raise FatalError(
+                f"the first {self.failures} documents all failed, the last with {record.skipped['detail']}. "
+                "Nothing has gone through: --verbosity DEBUG shows where it happens."
+            )
 
 
 def has_free_answers(items: Sequence[Item]) -> bool:
@@ -184,6 +250,17 @@ def has_free_answers(items: Sequence[Item]) -> bool:
         except Exception:  # the document's own turn will tell what is wrong with it
             return True
     return False
+
+
+def check_options(options: AlasOptions, device: torch.device) -> None:
+    """Try what the options name, without loading anything large.
+
+    Raises:
+        FatalError: If the Whisper checkpoint, its heads or the journal cannot be used.
+    """
+    make_whisper(options, device)
+    if options.journal:
+        Journal(options.journal).close()
 
 
 def make_whisper(options: AlasOptions, device: torch.device) -> WhisperReference | None:
@@ -214,14 +291,19 @@ def environment(options: AlasOptions, whisper: WhisperReference | None) -> dict[
         "versions": {"plugin": alas_metric.__version__, **{name: version(name) for name in packages}},
         "python": platform.python_version(),
         "options": describe(options, whisper),
-        "sentence_bert": weights_fingerprint(options.sbert, None) if options.responses else None,
+        "sentence_bert": weights_fingerprint(options.sbert) if options.responses else None,
         "reference": whisper.name if whisper else "words",
         "heads": options.whisper_heads,
         "language": options.language,
     }
 
 
-def read_requests(requests: Sequence[Any], task_dict: Mapping[str, Any], responses: bool = True) -> list[Item]:
+def read_requests(
+    requests: Sequence[Any],
+    task_dict: Mapping[str, Any],
+    responses: bool = True,
+    always: Mapping[str, Any] | None = None,
+) -> list[Item]:
     """Read the harness's instances; a rank's padding gets an empty answer, which nobody reads."""
     items = []
     seen: Counter[tuple[str, Any]] = Counter()
@@ -233,7 +315,7 @@ def read_requests(requests: Sequence[Any], task_dict: Mapping[str, Any], respons
             task=task,
             repeat=seen[task, doc_id],
             instruction=context,
-            generation=generation_arguments(generation, responses),
+            generation={**generation_arguments(generation, responses), **(always or {})},
             until=[stop for stop in _as_list(generation.get("until")) if stop],
             read=partial(read_document, to_sample, task_dict, task, split, doc_id),
         )
@@ -285,9 +367,12 @@ def generation_arguments(generation: Mapping[str, Any], responses: bool = True) 
     from transformers import GenerationConfig
 
     arguments = {name: value for name, value in generation.items() if name != "until"}
-    unknown = sorted(name for name in arguments if not hasattr(GenerationConfig(), name))
+    unknown = sorted(name for name in arguments if name in _NOT_ARGUMENTS or not hasattr(GenerationConfig(), name))
     if unknown:
-        raise FatalError(f"--gen_kwargs: generate() of transformers has no argument {', '.join(unknown)}")
+        raise FatalError(
+            f"--gen_kwargs: {', '.join(unknown)} cannot be used: not known to generate() of transformers, or it would "
+            "return something else than one answer per document"
+        )
     temperature = float(arguments.pop("temperature", None) or 0)
     sample = temperature > 0
     for name in ("do_sample", "top_p", "top_k"):
@@ -305,6 +390,8 @@ def generation_arguments(generation: Mapping[str, Any], responses: bool = True) 
 def batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
     """Group items with equal generation arguments; in batches, documents of like length go together."""
     ordered = items if size == 1 else sorted(items, key=lambda item: -item.duration)
+    if any(item.samples for item in items):
+        size = 1  # each document draws from a seed of its own
     groups: dict[str, list[Item]] = {}
     for item in ordered:
         groups.setdefault(repr((item.generation, item.until)), []).append(item)
@@ -326,9 +413,23 @@ def document_errors(item: Item) -> Iterator[None]:
     except OSError as error:
         item.skip(SkipDocument("io_error", str(error)))
     except Exception as error:
+        stop_if_lost(error)
         logger.opt(exception=error).debug(f"ALAS: {item.uid}")
         cause = "out_of_memory" if "can't allocate memory" in str(error) else "error"
         item.skip(SkipDocument(cause, f"{type(error).__name__}: {error}"))
+
+
+def stop_if_lost(error: Exception) -> None:
+    """End the run where the device is lost: after such an error every later document would fail.
+
+    Raises:
+        FatalError: If CUDA reports anything but missing memory.
+    """
+    if "CUDA error" in str(error) and "out of memory" not in str(error):
+        raise FatalError(
+            f"the device failed and no later document could be run: {error}. "
+            "Start again; with alas_journal=<folder> what is finished is kept."
+        ) from error
 
 
 def free_memory() -> None:

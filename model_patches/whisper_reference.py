@@ -165,10 +165,11 @@ class WhisperReference:
         """
         audio = _checked(audio)
         key = self._key(audio, "", "text", language)
-        text = (self._read(key) or {}).get("text")
-        if not isinstance(text, str):
-            _speech(audio)  # Whisper makes words up where there is no sound
-            text = str(self._decode(audio, language)["text"]).strip()
+        stored = (self._read(key) or {}).get("text")
+        if isinstance(stored, str) and split_units(stored):
+            return stored
+        _speech(audio)  # Whisper makes words up where there is no sound
+        text = str(self._decode(audio, language)["text"]).strip()
         if not split_units(text):
             raise SkipDocument("no_word_timestamps", f"Whisper recognised no word, only {text!r}")
         self._write(key, {"text": text})
@@ -176,10 +177,10 @@ class WhisperReference:
 
     def close(self) -> None:
         """Free the model's memory; it is loaded again when needed."""
-        if self._model is not None and self._model.device.type == "cuda":
-            self._model = None
-            torch.cuda.empty_cache()
+        on_cuda = self._model is not None and self._model.device.type == "cuda"
         self._model = None
+        if on_cuda:
+            torch.cuda.empty_cache()
 
     # ---- placing words in packed audio; each returns one (start, end) per piece ----
 
@@ -399,7 +400,8 @@ def _load_official(name: str, device: str | None) -> whisper.Whisper:
         with lock:
             if not file.exists():
                 logger.info(f"downloading Whisper {name} to {folder}")
-                return whisper.load_model(name, device=_device(device))
+            # Also where the file is there: if a killed download left a part of it, one process loads it anew.
+            whisper._download(whisper._MODELS[name], str(folder), False)
         return whisper.load_model(name, device=_device(device))
     except Exception as error:
         raise FatalError(

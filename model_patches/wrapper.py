@@ -14,7 +14,7 @@ from alas_metric.errors import FatalError
 from model_patches.adapter import SpeechAdapter
 from model_patches.journal import weights_fingerprint
 from model_patches.options import AlasOptions
-from model_patches.session import Session
+from model_patches.session import Session, check_options
 
 _ONE_MODEL_PER_PROCESS = ("NO", "MULTI_GPU", "MULTI_CPU", "MULTI_XPU", "MULTI_NPU")
 
@@ -40,9 +40,13 @@ class AlasModel(lmms):
     ) -> None:
         """Load the model and set the attributes that the harness and the stock wrappers read."""
         lmms.__init__(self)
-        self.alas_options = AlasOptions.from_model_args(options)
         accelerator = Accelerator()
-        self._device = choose_device(device, accelerator.local_process_index, accelerator.num_processes)
+        self._device = choose_device(
+            device, accelerator.device.type, accelerator.local_process_index, accelerator.num_processes
+        )
+        self.alas_options = AlasOptions.from_model_args(options)
+        if options:  # what is wrong with them shows before the model is loaded
+            check_options(self.alas_options, self._device)
         spread = device_map == "auto" and accelerator.num_processes == 1
         self.device_map = "auto" if spread else str(self._device)
         chosen = {name: value for name, value in load_arguments.items() if value is not None}
@@ -53,7 +57,7 @@ class AlasModel(lmms):
         self.batch_size_per_gpu = read_batch_size(batch_size)
         self._identity = {
             "pretrained": pretrained,
-            "weights": weights_fingerprint(pretrained, self._config),
+            "weights": weights_fingerprint(pretrained, chosen.get("revision")),
             "load": dict(chosen),
             "dtype": str(self._model.dtype),
             "device": self._device.type,
@@ -102,19 +106,32 @@ class AlasModel(lmms):
                 "or device_map=auto in a single process"
             )
         if self._session is None:
-            identity = {**self._identity, "adapter": vars_of(self.make_adapter())}
+            adapter = self.make_adapter()
             self._session = Session(
-                self.make_adapter(),
+                adapter,
                 self.alas_options,
-                identity,
-                batch_size=self.batch_size_per_gpu,
+                {**self._identity, "adapter": vars_of(adapter)},
+                batch_size=self._safe_batch_size(),
                 rank=self.rank,
+                use_cache=getattr(self, "use_cache", True),
             )
         return self._session.answer(requests, self.task_dict)
 
+    def _safe_batch_size(self) -> int:
+        """Return the batch size at which padding does not move the scores: in half precision it does."""
+        if self.batch_size > 1 and self._model.dtype != torch.float32:
+            logger.warning(
+                f"ALAS documents are run one by one: in {self._model.dtype} the padding of a batch moves hidden "
+                "states far enough to move paths. dtype=float32 allows batches; other tasks keep theirs."
+            )
+            return 1
+        return self.batch_size
+
     def clean(self) -> None:
         """Let go of the model, also of the session's hold on it."""
-        self._session = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
         super().clean()
 
 
@@ -138,15 +155,20 @@ def read_batch_size(batch_size: int | str | None) -> int:
     return size
 
 
-def choose_device(requested: str | None, local_rank: int, num_processes: int) -> torch.device:
-    """Return this process's device: CUDA where there is one, else MPS, else the CPU, unless one is asked for.
+def choose_device(requested: str | None, default: str, local_rank: int, num_processes: int) -> torch.device:
+    """Return this process's device.
+
+    Args:
+        requested: the model argument, or None.
+        default: the kind of device that accelerate takes, which ``ACCELERATE_USE_CPU`` decides too.
+        local_rank: index of this process on its machine.
+        num_processes: of the whole run.
 
     Raises:
         FatalError: If CUDA is asked for and there is none.
     """
-    cuda = torch.cuda.is_available()
-    kind = requested or ("cuda" if cuda else "mps" if torch.backends.mps.is_available() else "cpu")
-    if kind.startswith("cuda") and not cuda:
+    kind = requested or default
+    if kind.startswith("cuda") and not torch.cuda.is_available():
         raise FatalError(
             f"device={kind} was asked for, and torch {torch.__version__} sees no CUDA device. "
             "Leave it out, or use --device cpu."

@@ -194,3 +194,26 @@ def test_reference_needs_no_words_in_order(timing: Callable[..., list[WordTiming
     words = timing(5, 40, np.random.default_rng(0))[::-1]
     path = reference_path(words, 40, 0.04)
     assert (np.diff(path) >= 0).all()
+
+
+@pytest.mark.parametrize(("words", "positions", "offset", "spread"), [(60, 750, 0.95, 1e-4), (250, 2375, 0.5, 0.01)])
+def test_a_large_common_similarity_hides_no_differences(
+    words: int, positions: int, offset: float, spread: float
+) -> None:
+    noise = np.random.default_rng(0).normal(0, spread, (words, positions))
+    similarity = (offset + noise).astype(np.float32)
+    path = monotonic_alignment_search(similarity)
+    assert path.tolist() == best_path_in_float64(similarity.astype(np.float64))
+
+
+def best_path_in_float64(similarity: np.ndarray) -> list[int]:
+    words, positions = similarity.shape
+    best = np.full((words, positions), -np.inf)
+    best[0] = np.cumsum(similarity[0])
+    for k in range(1, positions):
+        best[1:, k] = np.maximum(best[1:, k - 1], best[:-1, k - 1]) + similarity[1:, k]
+    path = [words - 1]
+    for k in range(positions - 1, 0, -1):
+        word = path[-1]
+        path.append(word - 1 if word and best[word - 1, k - 1] > best[word, k - 1] else word)
+    return path[::-1]

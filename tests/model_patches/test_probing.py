@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from alas_metric import AlignmentRecord, WordTiming, score_record
+from alas_metric import AlignmentRecord, WordTiming, score_record, summarise
 from alas_metric.errors import SkipDocument
 from model_patches import probe
 from model_patches.paired import PairedRuns, Preparation
@@ -32,7 +32,7 @@ def test_a_record_per_utterance(qwen2_audio, model) -> None:
     assert score_record(AlignmentRecord.from_json(record.to_json())).columns["alas"].shape == (4,)
 
 
-def test_it_is_the_record_of_the_paired_runs(qwen2_audio, model) -> None:
+def test_it_is_the_record_of_the_paired_runs(qwen2_audio, model, sentence_bert_folder) -> None:
     arguments = {
         "words": WORDS,
         "instruction": "what?",
@@ -40,12 +40,19 @@ def test_it_is_the_record_of_the_paired_runs(qwen2_audio, model) -> None:
         "generation": {"max_new_tokens": 4},
         "uid": "u",
     }
+    arguments["sbert"] = str(sentence_bert_folder)
     record = probe(model, qwen2_audio.processor, AUDIO, TRANSCRIPT, **arguments)
+    assert summarise([score_record(record)], threshold=-1.0)["kept"] == 1
+    from alas_tasks.similarity import SentenceSimilarity
     from alas_tasks.speech import SpeechSample
 
     sample = SpeechSample(uid="u", audio=None, transcript=TRANSCRIPT, words=WORDS)
     document = Preparation(qwen2_audio, None)(sample, "what?", AUDIO)
-    (expected,) = PairedRuns(qwen2_audio)([document], [AUDIO], generation_arguments({"max_new_tokens": 4}))
+    similarity = SentenceSimilarity(str(sentence_bert_folder)).pairs
+    settings = {"answer_similarity": str(sentence_bert_folder)}
+    (expected,) = PairedRuns(qwen2_audio, True, similarity, settings)(
+        [document], [AUDIO], generation_arguments({"max_new_tokens": 4})
+    )
     assert record.to_json() == expected.to_json()
     assert record.audio_answer is not None
 
@@ -54,11 +61,13 @@ def test_inside_a_training_loop(qwen2_audio, model) -> None:
     model.train()
     model.model.language_model.layers[0].eval()
     modes = [module.training for module in model.modules()]
+    qwen2_audio.tokenizer.padding_side = "right"
     parameter = next(model.parameters())
     parameter.requires_grad_(True)
     try:
         record = probe(model, qwen2_audio.processor, AUDIO, TRANSCRIPT, words=WORDS)
         assert [module.training for module in model.modules()] == modes
+        assert qwen2_audio.tokenizer.padding_side == "right"
         assert parameter.grad is None and torch.is_grad_enabled()
         model.eval()
         assert probe(model, qwen2_audio.processor, AUDIO, TRANSCRIPT, words=WORDS).to_json() == record.to_json()

@@ -308,10 +308,10 @@ def test_journal_notices_other_audio_and_other_reference(make, tmp_path) -> None
 
 def test_what_a_killed_process_left_in_the_journal_is_passed_over(make, tmp_path) -> None:
     (record,) = run(make(journal=str(tmp_path)), [sample("a")])
-    (path,) = tmp_path.glob("*.jsonl")
+    (path,) = tmp_path.glob("*.tsv")
     whole = path.read_text()
     path.write_text(whole[: len(whole) // 2])
-    (tmp_path / "records-other-1.jsonl").write_text('\n{"key": "x", "record": "{}"}\n\x00\xff garbage\n')
+    (tmp_path / "records-other-1.tsv").write_text("\n" + "k" * 64 + "\t{}\n\x00\xff garbage\n")
     (again,) = run(make(journal=str(tmp_path)), [sample("a")])
     assert again.to_json() == record.to_json()
 
@@ -347,8 +347,9 @@ def test_generation_arguments() -> None:
         "do_sample": True,
     }
     assert generation_arguments({"temperature": 0.7}, responses=False)["max_new_tokens"] == 1
-    with pytest.raises(FatalError, match="no argument max_tokenz"):
-        generation_arguments({"max_tokenz": 3})
+    for name in ("max_tokenz", "num_return_sequences"):
+        with pytest.raises(FatalError, match=f"{name} cannot be used"):
+            generation_arguments({name: 3})
 
 
 def test_answers_are_cut_at_the_stop_texts() -> None:
@@ -359,22 +360,111 @@ def test_answers_are_cut_at_the_stop_texts() -> None:
 
 
 def test_batches_keep_generation_arguments_apart() -> None:
-    items = [SimpleNamespace(generation={"n": n % 2}, until=[], duration=n) for n in range(5)]
+    items = [SimpleNamespace(generation={"n": n % 2}, until=[], duration=n, samples=False) for n in range(5)]
     grouped = [[item.duration for item in batch] for batch in batches(items, 2)]
     assert sorted(map(sorted, grouped)) == [[0], [1, 3], [2, 4]]
     assert [len(batch) for batch in batches(items, 1)] == [1] * 5
 
 
-def test_gold_words_without_a_transcript_and_wrong_counts(make) -> None:
-    words = evenly("ask not what", 2)
-    whole = SpeechSample(uid="a", audio=speech(2), transcript=None, words=words)
-    wrong = sample("b", words=words)
-    records = run(make(), [whole, wrong])
+def test_gold_words_are_matched_by_their_text(make) -> None:
+    spoken = evenly("ask not what", 2)
+    whole = SpeechSample(uid="a", audio=speech(2), transcript=None, words=spoken)
+    other = sample("b", words=spoken)
+    silence = [WordTiming("", 0.0, 0.5), WordTiming("[NOISE]", 0.5, 1.0), WordTiming("Ask,", 1.0, 1.5)]
+    events = sample("c", "ask -- NOT", words=[*silence, WordTiming("--", 1.5, 1.6), WordTiming("not", 1.6, 2.0)])
+    missing = sample("d", "ask not what why", words=spoken)
+    records = run(make(), [whole, other, events, missing])
     assert records[0].transcript == "ask not what"
-    assert (
-        records[1].skipped["cause"] == "bad_timestamps"
-        and "3 word timestamps for 4 words" in records[1].skipped["detail"]
-    )
+    assert records[1].skipped["cause"] == "bad_timestamps" and "other words" in records[1].skipped["detail"]
+    assert [(w.start, w.end) for w in records[2].references["words"]] == [(1.0, 1.5), (1.6, 2.0)]
+    assert records[3].references["words"][:3] == spoken
+
+
+def test_the_first_document_goes_all_the_way_before_the_others_are_prepared(make) -> None:
+    session, order = make(), []
+    prepare, finish = session._prepare, session._finish
+    session._prepare = lambda item: order.append(("prepare", item.repeat)) or prepare(item)
+    session._finish = lambda batch: order.append(("run", len(batch))) or finish(batch)
+    run(session, [sample("a"), sample("b"), sample("c")])
+    assert [step for step, _ in order] == ["prepare", "run", "prepare", "prepare", "run", "run"]
+
+
+def test_failures_that_are_not_a_documents_own_end_the_run(make, monkeypatch) -> None:
+    session = make()
+    monkeypatch.setattr(session.runs.adapter, "encode_audio", lambda *_: [][0])
+    with pytest.raises(FatalError, match=r"the first 3 documents all failed.*IndexError"):
+        run(session, [sample(name) for name in "abcde"])
+    monkeypatch.undo()
+    assert [r.skipped["cause"] for r in run(make(), [sample("a", seconds=0.02)] * 5)] == ["too_short"] * 5
+
+
+def test_a_lost_device_ends_the_run(make, monkeypatch) -> None:
+    session = make(2)
+    run(session, [sample("a")])
+
+    def lost(*_args, **_kwargs):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(session.runs, "_generate", lost)
+    with pytest.raises(FatalError, match="the device failed"):
+        run(session, [sample("b"), sample("c")])
+
+
+def test_a_failure_after_a_batch_loses_none_of_it(make, monkeypatch) -> None:
+    session = make(3)
+    session.runs.proven = True
+    whole, calls = AlignmentRecord.to_json, []
+
+    def fails_once(record):
+        calls.append(record.uid)
+        if len(calls) == 2:
+            raise RuntimeError("once")
+        return whole(record)
+
+    monkeypatch.setattr(AlignmentRecord, "to_json", fails_once)
+    assert [r.skipped for r in run(session, [sample("a"), sample("b"), sample("c")])] == [None] * 3
+
+
+SAMPLED = {"max_new_tokens": 12, "temperature": 3.0, "until": []}
+
+
+def test_sampled_answers_depend_on_the_seed_and_the_document_alone(make, tmp_path) -> None:
+    torch.manual_seed(7)
+    samples = [sample("a"), sample("b"), sample("c")]
+    whole = run(make(), samples, generation=SAMPLED)
+    torch.manual_seed(7)
+    assert run(make(3), samples[::-1], generation=SAMPLED)[0].to_json() == whole[2].to_json()
+    run(make(journal=str(tmp_path)), samples[:1], generation=SAMPLED)
+    resumed = run(make(journal=str(tmp_path)), samples, generation=SAMPLED)
+    assert [r.to_json() for r in resumed] == [r.to_json() for r in whole]
+    torch.manual_seed(8)
+    other = run(make(journal=str(tmp_path)), samples, generation=SAMPLED)
+    assert [r.audio_answer for r in other] != [r.audio_answer for r in whole]
+
+
+def test_another_way_of_reading_answers_is_another_record(make, tmp_path) -> None:
+    closed = {"target": "yes", "read_answer": lambda answer: "yes"}
+    (first,) = run(make(journal=str(tmp_path)), [sample("a", answers=["yes"], **closed)])
+    (second,) = run(make(journal=str(tmp_path)), [sample("a", answers=None, target="yes")])
+    assert first.labels and second.labels is None and second.similarities
+
+
+def test_scores_do_not_feel_autocast(make) -> None:
+    (expected,) = run(make(), [sample("a")])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (record,) = run(make(), [sample("a")])
+    assert record.skipped is None and expected.skipped is None
+
+
+def test_options_are_tried_before_the_model_is_loaded(tmp_path) -> None:
+    from model_patches.session import check_options
+
+    cpu = torch.device("cpu")
+    with pytest.raises(FatalError, match="alas_reference"):
+        check_options(AlasOptions(reference="whisper:nowhere.pt"), cpu)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FatalError, match="alas_journal"):
+        check_options(AlasOptions(journal=str(tmp_path / "file")), cpu)
 
 
 def test_whisper_and_gold_words_stand_side_by_side(make) -> None:

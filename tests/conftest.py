@@ -10,6 +10,8 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # several workers with all threads each are slower than one
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "alas_tasks")]
 
 REPO = Path(__file__).resolve().parent.parent

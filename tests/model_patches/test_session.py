@@ -391,10 +391,10 @@ def test_the_first_document_goes_all_the_way_before_the_others_are_prepared(make
 
 def test_failures_that_are_not_a_documents_own_end_the_run(make, monkeypatch) -> None:
     session = make()
-    monkeypatch.setattr(session.runs.adapter, "encode_audio", lambda *_: [][0])
-    with pytest.raises(FatalError, match=r"the first 3 documents all failed.*IndexError"):
-        run(session, [sample(name) for name in "abcde"])
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(session.runs.adapter, "encode_audio", lambda *_: [][0])
+        with pytest.raises(FatalError, match=r"the first 3 documents all failed.*IndexError"):
+            run(session, [sample(name) for name in "abcde"])
     assert [r.skipped["cause"] for r in run(make(), [sample("a", seconds=0.02)] * 5)] == ["too_short"] * 5
 
 

@@ -97,14 +97,14 @@ def audio_digest(audio: np.ndarray) -> str:
 def weights_fingerprint(pretrained: str, config: Any) -> str:
     """Return what tells one set of weights from another.
 
-    A hub checkpoint is known by its commit. A local folder is known by the names, sizes and times of its files and the
+    A hub checkpoint is known by its commit. A local file or folder is known by the names, sizes and times of its files and the
     content of the small ones: hashing 15 GB at every start would take minutes.
     """
     folder = Path(pretrained)
-    if not folder.is_dir():
+    if not folder.exists():
         return f"{pretrained}@{getattr(config, '_commit_hash', None)}"
     files: dict[str, Mapping[str, Any]] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in [folder, *folder.rglob("*")] if p.is_file()):
         state = path.stat()
         small = state.st_size < 1_000_000
         content = hashlib.sha256(path.read_bytes()).hexdigest() if small else state.st_mtime_ns

@@ -97,8 +97,8 @@ def audio_digest(audio: np.ndarray) -> str:
 def weights_fingerprint(pretrained: str, config: Any) -> str:
     """Return what tells one set of weights from another.
 
-    A hub checkpoint is known by its commit. A local file or folder is known by the names, sizes and times of its files and the
-    content of the small ones: hashing 15 GB at every start would take minutes.
+    A hub checkpoint is known by its commit. A local file or folder is known by the names, sizes and times of its files
+    and the content of the small ones: hashing 15 GB at every start would take minutes.
     """
     folder = Path(pretrained)
     if not folder.exists():

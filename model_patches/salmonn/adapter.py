@@ -34,7 +34,7 @@ class SalmonnAdapter(SpeechAdapter):
 
     @classmethod
     def load(cls, pretrained: str, *, dtype: str, device_map: Any, **kwargs: Any) -> tuple[Any, Any]:
-        """Load the published files; ``beats``, ``llama``, ``whisper`` and ``qformer`` name them, see `loading.Files`."""
+        """Load the published files; ``beats``, ``llama``, ``whisper`` and ``qformer`` name them: `loading.Files`."""
         files = {name: kwargs.pop(name) for name in ("beats", "llama", "whisper", "qformer") if name in kwargs}
         return load(Files(pretrained, **files), dtype=dtype, device_map=device_map, **kwargs)
 

@@ -64,7 +64,8 @@ class BeatsConfig:
         """
         other = {name: cfg[name] for name, value in _FIXED.items() if cfg.get(name, value) != value}
         if other:
-            raise ValueError(f"this BEATs has {other}, expected {({name: _FIXED[name] for name in other})}")
+            expected = {name: _FIXED[name] for name in other}
+            raise ValueError(f"this BEATs has {other}, expected {expected}")
         return cls(**{field.name: cfg[field.name] for field in fields(cls) if field.name in cfg})
 
 

@@ -1,7 +1,7 @@
 """Kaldi's log-mel filter banks as BEATs was trained on: 25 ms Povey windows, one every 10 ms, 128 bands.
 
-Source: Kaldi's ``feat/feature-fbank.cc`` and ``mel-computations.cc`` with their default options. Computed in float64, as
-the original SALMONN does (its audio arrives so from soundfile): in float32 the values move by up to 4e-3.
+Source: Kaldi's ``feat/feature-fbank.cc`` and ``mel-computations.cc`` with their default options. Computed in float64,
+as the original SALMONN does (its audio arrives so from soundfile): in float32 the values move by up to 4e-3.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def load(
     dtype: str = "auto",
     device_map: Any = "cpu",
     attn_implementation: str | None = None,
-    lora_alpha: float | None = None,
+    lora_alpha: int | None = None,
 ) -> tuple[SalmonnModel, SalmonnProcessor]:
     """Load SALMONN.
 
@@ -294,7 +294,7 @@ def _load_whisper(name: str) -> tuple[PreTrainedModel, WhisperFeatureExtractor]:
     return encoder, extractor
 
 
-def _add_lora(llama: PreTrainedModel, weights: Mapping[str, torch.Tensor], alpha: float) -> None:
+def _add_lora(llama: PreTrainedModel, weights: Mapping[str, torch.Tensor], alpha: int) -> None:
     """Put LoRA layers into the language model, in place; rank and layers are read from the weights.
 
     The layers stay float32 on a model of half precision, as in the original.

@@ -165,15 +165,23 @@ class SalmonnModel(nn.Module):
         Returns:
             Shape ``(batch, length, hidden size)``, of the language model's type.
         """
-        is_audio = input_ids == self.config.audio_token_id
-        embeddings = self.get_input_embeddings()(input_ids.masked_fill(is_audio, 0))
         if input_features is None or beats_features is None or beats_lengths is None:
+            return self.merge(input_ids, None)
+        return self.merge(input_ids, self.embed_audio(input_features, beats_features, beats_lengths))
+
+    def merge(self, input_ids: torch.Tensor, audio: torch.Tensor | None) -> torch.Tensor:
+        """Return the embeddings of prompts, with ``audio``, as of `embed_audio`, in the place of the placeholders.
+
+        Raises:
+            ValueError: If there are not as many placeholders as audio embeddings.
+        """
+        is_audio = input_ids == self.config.audio_token_id
+        num_placeholders, num_audio = int(is_audio.sum()), 0 if audio is None else audio.shape[0] * audio.shape[1]
+        if num_placeholders != num_audio:
+            raise ValueError(f"the prompts hold {num_placeholders} placeholders for {num_audio} audio embeddings")
+        embeddings = self.get_input_embeddings()(input_ids.masked_fill(is_audio, 0))
+        if audio is None:
             return embeddings
-        audio = self.embed_audio(input_features, beats_features, beats_lengths)
-        if int(is_audio.sum()) != audio.shape[0] * audio.shape[1]:
-            raise ValueError(
-                f"the prompts hold {int(is_audio.sum())} placeholders for {len(audio)} clips of {NUM_POSITIONS} each"
-            )
         return embeddings.masked_scatter(is_audio[..., None], audio.to(embeddings.device, embeddings.dtype))
 
     def forward(

@@ -117,7 +117,7 @@ class Salmonn(AlasModel, PlainSalmonn):
         llama: str = LLAMA,
         whisper: str = WHISPER,
         qformer: str | None = None,
-        lora_alpha: float | None = None,
+        lora_alpha: int | None = None,
         device: str | None = None,
         device_map: str | None = None,
         batch_size: int | str | None = 1,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +106,7 @@ def load(
         FatalError: naming the argument whose file is missing or not what it should be, and where to get it.
     """
     # The quick ones first: nobody should wait for 13 GB to learn of a misspelt path.
-    checkpoint = _read_pickle("pretrained", files.pretrained)
+    checkpoint = _read_pickle("pretrained", files.pretrained, ["model"])
     beats = _load_beats(files.beats)
     weights = _weights(checkpoint)
     qformer = _qformer_config(files.qformer)
@@ -175,7 +175,7 @@ def find_file(argument: str, value: str | None) -> Path:
             raise OSError(f"{value} is no file here, and could not be had from the hub ({_brief(error)})") from error
 
 
-def _read_pickle(argument: str, value: str | None) -> Mapping[str, Any]:
+def _read_pickle(argument: str, value: str | None, keys: Sequence[str]) -> Mapping[str, Any]:
     """Read a checkpoint without running any code that may be in it."""
     path = find_file(argument, value)
     with _fatal(argument):
@@ -184,8 +184,9 @@ def _read_pickle(argument: str, value: str | None) -> Mapping[str, Any]:
         except pickle.UnpicklingError as error:
             # torch's own message advises to switch the safe reading off.
             raise ValueError(f"{path} is no checkpoint, or holds more than weights and settings") from error
-        if not isinstance(content, Mapping) or not isinstance(content.get("model"), Mapping):
-            raise ValueError(f"{path} holds no mapping with the key 'model'")
+        for key in keys:
+            if not isinstance(content, Mapping) or not isinstance(content.get(key), Mapping):
+                raise ValueError(f"{path} holds no {key!r}")
     return content
 
 
@@ -275,7 +276,7 @@ class _EncoderOnly(WhisperEncoder):
 
 
 def _load_beats(value: str | None) -> Beats:
-    checkpoint = _read_pickle("beats", value)
+    checkpoint = _read_pickle("beats", value, ["cfg", "model"])
     with _fatal("beats"):
         return Beats.from_checkpoint(checkpoint)
 
@@ -319,7 +320,9 @@ def _load_lora(llama: PreTrainedModel, lora: Mapping[str, torch.Tensor]) -> None
     layers = {name: parameter for name, parameter in llama.named_parameters() if ".lora_" in name}
     if layers.keys() != lora.keys():
         odd = sorted(layers.keys() ^ lora.keys())
-        raise ValueError(f"its LoRA does not belong to this llama={llama.name_or_path}: {len(odd)} layers differ, {odd[0]}")
+        raise ValueError(
+            f"its LoRA does not belong to this llama={llama.name_or_path}: {len(odd)} layers differ, {odd[0]}"
+        )
     for name, parameter in layers.items():
         if parameter.shape != lora[name].shape:
             raise ValueError(

@@ -184,18 +184,14 @@ class SalmonnModel(nn.Module):
             return embeddings
         return embeddings.masked_scatter(is_audio[..., None], audio.to(embeddings.device, embeddings.dtype))
 
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **inputs: Any
-    ) -> Any:
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **inputs: Any) -> Any:
         """Run the language model once; features as in `embed`, all else as for the language model."""
         features = _features(inputs)
         embeddings = self.embed(input_ids, **features)
         return self.llama_model(inputs_embeds=embeddings, attention_mask=attention_mask, **inputs)
 
     @torch.no_grad()
-    def generate(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **inputs: Any
-    ) -> Any:
+    def generate(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **inputs: Any) -> Any:
         """Answer prompts; features as in `embed`, all else as ``generate`` of transformers.
 
         Returns:

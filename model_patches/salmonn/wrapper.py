@@ -133,7 +133,10 @@ class Salmonn(AlasModel, PlainSalmonn):
             batch_size=batch_size,
             options=alas,
             load_arguments={
-                **names, "lora_alpha": lora_alpha, "dtype": dtype, "attn_implementation": attn_implementation
+                **names,
+                "lora_alpha": lora_alpha,
+                "dtype": dtype,
+                "attn_implementation": attn_implementation,
             },
         )
         # Four files make this model; each tells one run from another.

@@ -242,13 +242,13 @@ def _fill(model: SalmonnModel, weights: Mapping[str, torch.Tensor]) -> None:
         ValueError: If one is missing.
         RuntimeError: If one has another shape.
     """
-    named = {_own_name(name): value for name, value in weights.items() if not name.startswith(_LLAMA_PREFIX)}
-    missing, unknown = model.load_state_dict(named, strict=False)
+    own = {name: value for name, value in weights.items() if not name.startswith(("llama_model.", "beats."))}
+    missing, unknown = model.load_state_dict({_own_name(name): value for name, value in own.items()}, strict=False)
     given = ("llama_model.", "speech_encoder.", "beats.")
     missing = [name for name in missing if not name.startswith(given)]
     if missing:
         raise ValueError(f"{len(missing)} weights are missing, {', '.join(missing[:3])} among them")
-    _report_unknown(unknown)
+    _report_unused([*unknown, *(name for name in weights if name not in own and ".lora_" not in name)])
 
 
 def _own_name(name: str) -> str:
@@ -260,7 +260,7 @@ def _own_name(name: str) -> str:
     return re.sub(r"\.(attention|crossattention)\.self\.", r".\1.attention.", name)
 
 
-def _report_unknown(names: list[str]) -> None:
+def _report_unused(names: list[str]) -> None:
     if names:
         # The original ignores them too; but a user should know.
         logger.warning(f"SALMONN's file holds {len(names)} weights that are not used: {', '.join(sorted(names)[:5])}")

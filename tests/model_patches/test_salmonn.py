@@ -25,6 +25,10 @@ from model_patches.salmonn.fbank import beats_features
 from model_patches.salmonn.loading import load_tokenizer
 from model_patches.salmonn.wrapper import Salmonn
 
+EMOTION = (
+    "Describe the emotion of the speaker in one word. The emotion could be only from these four category: anger, "
+    "happiness, sadness, neutrality."
+)
 GREEDY = {"max_new_tokens": 5, "do_sample": False}
 PLACEHOLDERS = 88
 
@@ -384,6 +388,21 @@ def test_wrong_weights_are_refused(arguments, tmp_path, name, change, message) -
     assert f"alas: error: {name}=" in text and message in text
 
 
+def test_weights_that_are_not_used_are_named(arguments, tmp_path) -> None:
+    from loguru import logger
+
+    extra = {"speech_Qformer.cls.bias": torch.zeros(3), "llama_model.base_model.model.lm_head.weight": torch.zeros(3)}
+    lines: list[str] = []
+    handle = logger.add(lines.append, level="WARNING", format="{message}")
+    Salmonn(**arguments)
+    assert lines == [], "leftovers of the original's way of saving are none"
+    Salmonn(
+        **{**arguments, "pretrained": changed(arguments["pretrained"], tmp_path, lambda c: c["model"].update(extra))}
+    )
+    logger.remove(handle)
+    assert all(name in "".join(lines) for name in ("cls.bias", "lm_head.weight"))
+
+
 def test_a_whisper_of_other_mels_is_refused(arguments, tmp_path) -> None:
     whisper = Path(arguments["whisper"])
     for file in whisper.iterdir():
@@ -489,7 +508,7 @@ def test_the_command_line(arguments, sentence_bert_folder, whisper_file, tmp_pat
     command += ["--device", "cpu", "--gen_kwargs", "max_new_tokens=4", "--output_path", "out", "--limit", "2"]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:]
-    for task, question in {"librisqa": ". Answer the  question as short", "iemocap": "Describe the emotion"}.items():
+    for task, question in {"librisqa": ". Answer the  question as short", "iemocap": EMOTION}.items():
         # The harness also exits with 0 when a run failed.
         (log,) = (tmp_path / "out").rglob(f"*_samples_alas_{task}.jsonl")
         records = [AlignmentRecord.from_json(json.loads(line)["filtered_resps"]) for line in log.open()]

@@ -7,6 +7,7 @@ CAUSES = {
     "unreadable_audio": "the audio file is truncated or cannot be decoded",
     "non_finite_audio": "the audio holds NaN or infinite samples",
     "too_short": "the audio is shorter than one position of the model",
+    "too_long": "the audio is longer than the model hears, so its last words have no position",
     "empty_transcript": "the transcript has no word",
     "no_word_timestamps": "the reference found no word, or the data set has no word timestamps",
     "bad_timestamps": "word timestamps are NaN or reversed, or of other words than the transcript",

@@ -8,6 +8,7 @@ paired.py              one batch of documents, run twice
 capture.py             hooks that read the prefill's hidden states
 adapter.py             what a family supplies
 qwen2_audio.py         one family
+salmonn/               another, with its model
 whisper_reference.py   word timestamps
 probing.py             one utterance from Python
 """

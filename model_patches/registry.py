@@ -33,6 +33,12 @@ FAMILIES = (
         adapter="model_patches.qwen2_audio.Qwen2AudioAdapter",
         model_types=("qwen2_audio",),
     ),
+    Family(
+        model_id="salmonn",
+        simple_class="model_patches.salmonn.wrapper.Salmonn",
+        adapter="model_patches.salmonn.adapter.SalmonnAdapter",
+        model_types=("salmonn",),
+    ),
 )
 
 MODEL_IDS = tuple(family.model_id for family in FAMILIES)

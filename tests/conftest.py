@@ -15,7 +15,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "alas_tasks")]
 
 REPO = Path(__file__).resolve().parent.parent
-JFK = REPO.parent / "shared" / "audio" / "jfk.flac"
+# What tests need and the repository is too small for; beside the repository, or where the variable says.
+SHARED = Path(os.environ.get("ALAS_SHARED", REPO.parent / "shared"))
+JFK = SHARED / "audio" / "jfk.flac"
+SALMONN = SHARED / "conformance" / "salmonn"
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +59,19 @@ def qwen2_audio(qwen2_audio_folder: Path):
     from model_patches.qwen2_audio import Qwen2AudioAdapter
 
     return Qwen2AudioAdapter(*Qwen2AudioAdapter.load(str(qwen2_audio_folder), dtype="auto", device_map="cpu"))
+
+
+@pytest.fixture(scope="session")
+def salmonn_folder() -> Path:
+    """Tiny files in SALMONN's formats, with what the original code made of them."""
+    if not SALMONN.exists():
+        pytest.skip(f"the conformance data of SALMONN is not at {SALMONN}; ALAS_SHARED names its parent folder")
+    return SALMONN
+
+
+@pytest.fixture(scope="session")
+def salmonn(salmonn_folder: Path):
+    """The adapter of the tiny SALMONN, in float32."""
+    from salmonn_conformance import load_tiny
+
+    return load_tiny(salmonn_folder)

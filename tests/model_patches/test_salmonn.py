@@ -482,6 +482,7 @@ def test_other_weights_are_another_run(arguments, tmp_path) -> None:
     assert Salmonn(**{**arguments, "beats": other})._identity["weights"]["beats"] != weights["beats"]
 
 
+@pytest.mark.slow
 def test_the_command_line(arguments, sentence_bert_folder, whisper_file, tmp_path) -> None:
     from worlds import make_iemocap, make_librispeech, make_librisqa
 

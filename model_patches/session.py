@@ -54,6 +54,7 @@ class Item:
     duration: int = 0
     key: str = ""
     record: str | None = None
+    skipped: SkipDocument | None = None
 
     @property
     def samples(self) -> bool:
@@ -63,6 +64,7 @@ class Item:
     def skip(self, skip: SkipDocument) -> None:
         """Leave this document out, saying why."""
         log_skip(self.uid, skip)
+        self.skipped = skip
         speaker = self.document.sample.speaker if self.document else None
         self.record = AlignmentRecord.skip(self.uid, skip.cause, skip.detail, speaker=speaker).to_json()
 
@@ -133,29 +135,29 @@ class Session:
         """Take documents all the way, one by one, until one has gone through or the journal knows one."""
         for item in items:
             if item.record is None:
-                self._prepare_all([item], title="")
+                self._prepare(item)
             if item.record is None:
                 self._run_batch([item])
-            if self.runs.proven or self._is_scored(item):
+            if item.record and item.skipped is None:
                 return
 
-    @staticmethod
-    def _is_scored(item: Item) -> bool:
-        return bool(item.record) and AlignmentRecord.from_json(str(item.record)).skipped is None
-
     def _progress(self, title: str, total: int) -> tqdm:
-        return tqdm(total=total, desc=title, disable=self.rank != 0 or not title)
+        return tqdm(total=total, desc=title, disable=self.rank != 0)
 
-    def _prepare_all(self, items: Sequence[Item], title: str = "ALAS word timestamps") -> None:
-        with self._progress(title, len(items)) as progress:
+    def _prepare_all(self, items: Sequence[Item]) -> None:
+        with self._progress("ALAS word timestamps", len(items)) as progress:
             for item in items:
-                with document_errors(item):
-                    self._prepare(item)
+                self._prepare(item)
                 progress.update(1)
-        if self.whisper is not None and title:
+        if self.whisper is not None:
             self.whisper.close()
 
     def _prepare(self, item: Item) -> None:
+        with document_errors(item):
+            self._read_and_place(item)
+
+    def _read_and_place(self, item: Item) -> None:
+        """Read a document and place its words; take its record from the journal if it is there."""
         sample = item.read()
         item.uid = sample.uid
         audio = load_audio(sample.audio)
@@ -230,13 +232,13 @@ class Session:
 
     def _count_failures(self, item: Item) -> None:
         """End the run when nothing has gone through and documents fail in ways that are not their own."""
-        record = AlignmentRecord.from_json(item.record) if item.record else None
-        failed = record is not None and record.skipped is not None and record.skipped["cause"] == "error"
-        self.failures = self.failures + 1 if failed else 0
-        if self.failures >= _MAX_FAILURES and not self.runs.proven and record is not None and record.skipped:
+        if self.runs.proven or item.skipped is None or item.skipped.cause != "error":
+            return
+        self.failures += 1
+        if self.failures >= _MAX_FAILURES:
             raise FatalError(
-                f"the first {self.failures} documents all failed, the last with {record.skipped['detail']}. "
-                "Nothing has gone through: --verbosity DEBUG shows where it happens."
+                f"{self.failures} documents failed and none has gone through, the last with {item.skipped.detail}. "
+                "--verbosity DEBUG shows where it happens."
             )
 
 

@@ -382,8 +382,8 @@ def test_gold_words_are_matched_by_their_text(make) -> None:
 
 def test_the_first_document_goes_all_the_way_before_the_others_are_prepared(make) -> None:
     session, order = make(), []
-    prepare, finish = session._prepare, session._finish
-    session._prepare = lambda item: order.append(("prepare", item.repeat)) or prepare(item)
+    prepare, finish = session._read_and_place, session._finish
+    session._read_and_place = lambda item: order.append(("prepare", item.repeat)) or prepare(item)
     session._finish = lambda batch: order.append(("run", len(batch))) or finish(batch)
     run(session, [sample("a"), sample("b"), sample("c")])
     assert [step for step, _ in order] == ["prepare", "run", "prepare", "prepare", "run", "run"]
@@ -393,7 +393,7 @@ def test_failures_that_are_not_a_documents_own_end_the_run(make, monkeypatch) ->
     session = make()
     with monkeypatch.context() as patch:
         patch.setattr(session.runs.adapter, "encode_audio", lambda *_: [][0])
-        with pytest.raises(FatalError, match=r"the first 3 documents all failed.*IndexError"):
+        with pytest.raises(FatalError, match=r"3 documents failed and none has gone through.*IndexError"):
             run(session, [sample(name) for name in "abcde"])
     assert [r.skipped["cause"] for r in run(make(), [sample("a", seconds=0.02)] * 5)] == ["too_short"] * 5
 

@@ -21,6 +21,15 @@ JFK = SHARED / "audio" / "jfk.flac"
 SALMONN = SHARED / "conformance" / "salmonn"
 
 
+LONGEST_FIRST = ("test_command_line", "test_harness_options", "test_whisper_reference", "test_session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the files that take longest first, so that the workers end together."""
+    order = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
 @pytest.fixture(scope="session")
 def qwen2_audio_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random Qwen2-Audio checkpoint."""

@@ -33,6 +33,7 @@ def test_the_manifests_leave_the_tasks_module_unimported() -> None:
     assert run_python(code).split()[-2:] == ["qwen2_audio", "False"]
 
 
+@pytest.mark.slow
 def test_tasks_are_registered_also_where_they_were_imported_first() -> None:
     code = (
         "import lmms_eval.tasks, lmms_eval.models;"

@@ -176,6 +176,7 @@ def test_long_audio(reference: WhisperReference, duration: float, monkeypatch: p
     assert words[num_words // 2].start == pytest.approx(duration / 2, abs=26)
 
 
+@pytest.mark.slow
 def test_long_audio_with_whispers_own_recognition(reference: WhisperReference) -> None:
     words_of(reference, bursts([(0.2, 33.8)], 34.0), "one two three four five six")
 

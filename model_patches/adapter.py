@@ -217,11 +217,13 @@ def tokens_of_units(
         SkipDocument: If a unit has no token.
     """
     spans = [(i, a, b) for i, ((a, b), real) in enumerate(zip(offsets, mask, strict=True)) if real and b > a]
+    # Tokens come in the order of their characters, so that those of a unit are a run of them.
+    indices, begins, ends = np.array(spans, dtype=np.int64).reshape(-1, 3).T
     found = []
     for unit in units:
-        left, right = start + unit.start, start + unit.end
-        tokens = [i for i, a, b in spans if a < right and b > left]
-        if not tokens:
+        first = np.searchsorted(ends, start + unit.start, side="right")
+        behind = np.searchsorted(begins, start + unit.end, side="left")
+        if first >= behind:
             raise SkipDocument("error", f"no token of the prompt covers the word {unit.text!r}")
-        found.append(tokens)
+        found.append(indices[first:behind].tolist())
     return found

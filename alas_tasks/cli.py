@@ -126,8 +126,7 @@ def run_tasks(args: argparse.Namespace) -> int:
         table.add_column(title, overflow="fold")  # names are to be copied, so never cut
     for task, needs in NEEDS.items():
         for row, source in enumerate(needs):
-            needed = f"{source.repo_id}@{source.chosen_revision[:20]}"
-            table.add_row("" if row else task, needed, source.folder_variable, states[source])
+            table.add_row("" if row else task, source.repo_id, source.folder_variable, states[source])
     table.add_row("alas", "alas_librisqa and alas_iemocap", "", "")
     console = Console()
     console.print(table)

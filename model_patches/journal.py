@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import socket
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,21 @@ class Journal:
         self.folder = Path(folder).expanduser()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # Only where each record is: those of all models together may be more than memory holds.
-            self._places = _index(self.folder)
             name = f"records-{socket.gethostname()}-{os.getpid()}.tsv"
             self._file = (self.folder / name).open("ab")
         except OSError as error:
-            raise FatalError(
-                f"alas_journal={folder} cannot be used: {error}. Name a folder that can be written."
-            ) from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> FatalError:
+        return FatalError(f"alas_journal={self.folder} cannot be used: {error}. Name a folder that can be written.")
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[Path, int]]:
+        """Where each record is, looked up at first need; the records of all models may be more than memory holds."""
+        try:
+            return _index(self.folder)
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def get(self, key: str) -> str | None:
         """Return the record stored under ``key`` as JSON, or None if there is none that can be read."""

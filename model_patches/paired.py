@@ -246,8 +246,3 @@ def cut(answer: str, until: Sequence[str]) -> str:
     for stop in until:
         answer = answer.split(stop)[0]
     return answer.strip()
-
-
-def log_skip(uid: str, skip: SkipDocument) -> None:
-    """Name a document that is left out, and why."""
-    logger.warning(f"ALAS leaves out {uid}: {skip.cause}: {skip.detail}")

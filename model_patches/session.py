@@ -30,7 +30,7 @@ from model_patches.adapter import SpeechAdapter
 from model_patches.alignment_cache import AlignmentCache
 from model_patches.journal import Journal, audio_digest, record_key, weights_fingerprint
 from model_patches.options import AlasOptions
-from model_patches.paired import PairedRuns, Preparation, Prepared, log_skip
+from model_patches.paired import PairedRuns, Preparation, Prepared
 from model_patches.whisper_reference import WhisperReference
 
 _MAX_NEW_TOKENS = 150
@@ -63,7 +63,7 @@ class Item:
 
     def skip(self, skip: SkipDocument) -> None:
         """Leave this document out, saying why."""
-        log_skip(self.uid, skip)
+        logger.warning(f"ALAS leaves out {self.uid}: {skip.cause}: {skip.detail}")
         self.skipped = skip
         speaker = self.document.sample.speaker if self.document else None
         self.record = AlignmentRecord.skip(self.uid, skip.cause, skip.detail, speaker=speaker).to_json()

@@ -20,6 +20,7 @@ from alas_metric.record import AlignmentRecord
 
 ENVELOPE_SECONDS = 0.01
 """Length of the stretches of audio of which the lowest and highest sample are kept."""
+_FOLDER = re.compile(r"(?P<date>.+?)_dump_(?P<task>.+)")
 _ARRAYS = ("record", "similarity", "envelope")
 _HEADER_BYTES = 2**16
 _MAX_ENVELOPE_BYTES = 2**24
@@ -42,6 +43,25 @@ class Dump:
     envelope: np.ndarray
 
 
+@dataclass(frozen=True)
+class DumpFile:
+    """Where a dump lies.
+
+    Args:
+        model: name of the model's folder.
+        task: name of the task.
+        path: the file.
+    """
+
+    model: str
+    task: str
+    path: Path
+
+    def may_be(self, uid: str) -> bool:
+        """Return whether the file's name is that of this document; other ids may share it."""
+        return self.path.name.partition("-")[2] == _safe_name(uid)
+
+
 def dump_folder(folder: Path, date: str, task: str) -> Path:
     """Return where the dumps of a task lie.
 
@@ -53,6 +73,32 @@ def dump_folder(folder: Path, date: str, task: str) -> Path:
     return folder / f"{date}_dump_{task}"
 
 
+def find_dumps(folder: Path, date: str | None = None, task: str | None = None) -> list[DumpFile]:
+    """Return the dumps in a folder, of several runs those of the newest for each model and task.
+
+    Args:
+        folder: the harness's output path, or the folder of one model in it.
+        date: only the run of this id.
+        task: only this task.
+
+    Raises:
+        ValueError: If the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"expected the output folder of lmms-eval, got {folder}, which is not a folder")
+    found: dict[tuple[str, str], list[DumpFile]] = {}
+    # Sorted by date within a model's folder: the newest run replaces the others.
+    for place in sorted(path for pattern in ("*", "*/*") for path in folder.glob(f"{pattern}_dump_*")):
+        match = _FOLDER.fullmatch(place.name)
+        if match is None or date not in (None, match["date"]) or task not in (None, match["task"]):
+            continue
+        model = place.absolute().parent.name
+        files = [DumpFile(model, match["task"], path) for path in sorted(place.glob("*.npz"))]
+        if files:
+            found[model, match["task"]] = files
+    return [file for key in sorted(found) for file in found[key]]
+
+
 def dump_name(number: int, uid: str) -> str:
     """Return the file name of a document: its number in the data set, for the order, and its id as far as it is safe.
 
@@ -60,7 +106,11 @@ def dump_name(number: int, uid: str) -> str:
         >>> dump_name(7, "a/b:c")
         '00000007-a_b_c.npz'
     """
-    return f"{number:08d}-{re.sub(r'[^A-Za-z0-9._-]+', '_', uid)[:80]}.npz"
+    return f"{number:08d}-{_safe_name(uid)}"
+
+
+def _safe_name(uid: str) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', uid)[:80]}.npz"
 
 
 def audio_envelope(audio: npt.ArrayLike, sample_rate: int) -> np.ndarray:

@@ -27,6 +27,15 @@ SHOWN = (
     *("alas_evidence", "alas_skill", "frame_accuracy", "frame_skill", "best_layer"),
 )
 """The rows of the table; the rest is in the results."""
+CURVES = {
+    "alas": {
+        "alas_chance": "audio shifted in time",
+        "alas_uniform": "random path",
+        "alas_linear": "constant rate",
+    },
+    "alas_evidence": {},
+}
+"""The metrics that are drawn over layers, each with the baselines in its picture."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -55,10 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     command = harness_command(results, arguments.reference, arguments.limit)
     console.print(f"Running: [bold]lmms-eval {shlex.join(command)}[/bold]", highlight=False)
     seconds = run_harness(command, arguments.output / "lmms-eval.log", console)
-    scores = {run.task: score_run(run) for run in find_runs(results)}
-    values = {task: scores[task].values for task in TASKS}
+    values = {run.task: score_run(run).values for run in find_runs(results)}
     console.print(f"Done in {seconds:.0f} s.\n", _table(values))
-    pictures = draw(scores, results, arguments.output)
+    pictures = draw(values, results, arguments.output)
     console.print(*explanation(values), sep="\n", highlight=False)
     console.print("\nTo be looked at:", *(f"  {picture}" for picture in pictures), sep="\n", highlight=False)
     console.print(f"Everything else: alas report {results}", highlight=False)
@@ -119,6 +127,26 @@ def _shown(value: Any) -> str:
     return "N/A" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
+def draw(values: Mapping[str, Mapping[str, Any]], results: Path, output: Path) -> list[Path]:
+    """Draw the layer curves of each task and the alignment pictures; return the PNG files, SVG lie beside them."""
+    from alas_metric.dumps import find_dumps, read_dump
+    from alas_metric.figures import Baseline, alignment_picture, layer_curves, save
+
+    drawn: list[Path] = []
+    for task in TASKS:
+        layers, best = values[task]["layers"], values[task]["best_layer"]
+        for key, names in CURVES.items():
+            if not any(value is not None for value in layers.get(key, {}).get("values", ())):
+                continue
+            baselines = [Baseline(label, layers[name]["values"]) for name, label in names.items()]
+            figure = layer_curves(layers[key], key, baselines, best, title=task)
+            drawn += save(figure, output / f"curves-{task}-{key}")
+    for file in find_dumps(results, None, TASKS[0]):
+        dump = read_dump(file.path)
+        drawn += save(alignment_picture(dump), output / f"alignment-{file.path.stem}")
+    return [path for path in drawn if path.suffix == ".png"]
+
+
 def explanation(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return four lines about what is to be seen, with the run's own numbers."""
     question, emotion = (values[task] for task in TASKS)
@@ -144,7 +172,3 @@ def explanation(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _share(values: Mapping[str, Any], run: str) -> str:
     accuracy = values[f"accuracy_{run}"]
     return "N/A" if accuracy is None else f"{accuracy:.0%}"
-
-
-def draw(*_args):
-    return []

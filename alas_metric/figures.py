@@ -46,10 +46,13 @@ __all__ = [
 
 DEFAULT_LAYERS = (0, 5, 10, -1)
 _WORD_INCHES = 0.067
-_PANEL_INCHES = (0.6, 1.75)
+_PANEL_INCHES = (0.75, 1.75)
 _LABELLED_WORDS = 26
-_BASELINE_COLOURS = (GREY, ORANGE, GREEN, PURPLE)
-_BASELINE_STYLES = ("--", ":", "-.", (0, (1, 1)))
+_CURVE_INCHES = 2.25
+RANDOM, LINEAR, SHIFTED, GUESSING = "random path", "constant rate", "shifted audio", "guessing"
+_BASELINE_LOOKS = {RANDOM: (GREY, "--"), LINEAR: (ORANGE, ":"), SHIFTED: (GREEN, "-."), GUESSING: (GREY, "--")}
+_OTHER_LOOK = (PURPLE, (0, (1, 1)))
+_BAR = "#C8C8C8"
 
 
 def alignment_picture(
@@ -200,7 +203,7 @@ def _short(word: str, longest: int = 14) -> str:
 def _legend_paths(figure: Figure) -> None:
     """Explain the two lines once, on a ground on which white can be seen."""
     handles, labels = figure.axes[1].get_legend_handles_labels()
-    legend = figure.legend(
+    figure.legend(
         handles,
         labels,
         loc="outside upper right",
@@ -209,10 +212,10 @@ def _legend_paths(figure: Figure) -> None:
         facecolor="#0B2A55",
         edgecolor="none",
         labelcolor="white",
-        borderpad=0.3,
+        borderpad=0.5,
         handlelength=1.6,
+        fancybox=False,
     )
-    legend.get_frame().set_boxstyle("square", pad=0)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -220,7 +223,7 @@ class Baseline:
     """A line to compare a curve with.
 
     Args:
-        label: for the legend.
+        label: for the legend; `RANDOM`, `LINEAR`, `SHIFTED` and `GUESSING` look the same in every figure.
         values: of each layer 0..L, or one number; None where undefined.
     """
 
@@ -251,10 +254,10 @@ def layer_curves(
     if not np.isfinite(values).any():
         raise ValueError(f"{key} is undefined in every layer: was any document kept?")
     with styled():
-        figure = new_figure(2.1)
+        figure = new_figure(_CURVE_INCHES)
         axis = figure.subplots()
-        for number, baseline in enumerate(baselines):
-            _draw_baseline(axis, baseline, len(values), number)
+        for baseline in baselines:
+            _draw_baseline(axis, baseline, len(values))
         _draw_curve(axis, values, low, high)
         _mark_best(axis, values, best_layer)
         _label_layers(axis, key, len(values))
@@ -279,14 +282,11 @@ def _draw_curve(axis: Axes, values: np.ndarray, low: np.ndarray, high: np.ndarra
     axis.plot(layers[:1], values[:1], color=BLUE, marker="o", markersize=3.5, markerfacecolor="white", linestyle="none")
 
 
-def _draw_baseline(axis: Axes, baseline: Baseline, num_layers: int, number: int) -> None:
+def _draw_baseline(axis: Axes, baseline: Baseline, num_layers: int) -> None:
     given = baseline.values
     values = np.full(num_layers, given) if isinstance(given, int | float) else _floats(given)
-    look: dict[str, Any] = {
-        "color": _BASELINE_COLOURS[number % len(_BASELINE_COLOURS)],
-        "linestyle": _BASELINE_STYLES[number % len(_BASELINE_STYLES)],
-        "linewidth": 1.0,
-    }
+    colour, style = _BASELINE_LOOKS.get(baseline.label, _OTHER_LOOK)
+    look: dict[str, Any] = {"color": colour, "linestyle": style, "linewidth": 1.0}
     axis.plot(np.arange(1, num_layers), values[1:], label=baseline.label, **look)
     axis.plot([-0.35, 0.35], [values[0]] * 2, **look)
 
@@ -319,7 +319,8 @@ def document_histogram(values: Mapping[str, Sequence[float]], label: str, lines:
     groups = {name: np.asarray(group, np.float64) for name, group in values.items() if len(group)}
     if not groups:
         raise ValueError("no document to draw")
-    edges = np.histogram_bin_edges(np.concatenate([*groups.values(), [*lines.values()]]), bins=30)
+    every = np.concatenate([*groups.values(), [*lines.values()]])
+    edges = np.histogram_bin_edges(every, bins=int(np.clip(2 * np.sqrt(len(every)), 5, 30)))
     with styled():
         figure = new_figure(1.9)
         axis = figure.subplots()
@@ -327,12 +328,12 @@ def document_histogram(values: Mapping[str, Sequence[float]], label: str, lines:
             list(groups.values()),
             bins=list(edges),
             stacked=True,
-            color=[BLUE, "#C8C8C8", ORANGE][: len(groups)],
+            color=[BLUE, _BAR, ORANGE][: len(groups)],
             label=[f"{name} ({len(group)})" for name, group in groups.items()],
         )
-        for number, (name, value) in enumerate(lines.items()):
-            style, colour = _BASELINE_STYLES[number % 4], ("black", VERMILION, GREEN, PURPLE)[number % 4]
-            axis.axvline(value, color=colour, linestyle=style, linewidth=1.0, label=f"{name} {value:.2f}")
+        for name, value in lines.items():
+            colour, style = _BASELINE_LOOKS.get(name, ("black", "-"))
+            axis.axvline(value, color=colour, linestyle=style, linewidth=1.0, label=f"{name}: {value:.2f}")
         axis.set_xlabel(label)
         _count_documents(axis)
         figure.legend(loc="outside lower center", ncols=2, handlelength=1.8)
@@ -344,7 +345,7 @@ def document_bars(counts: Mapping[str, int]) -> Figure:
     with styled():
         figure = new_figure(0.5 + 0.22 * len(counts))
         axis = figure.subplots()
-        bars = axis.barh(list(counts), list(counts.values()), color=[BLUE, *["#C8C8C8"] * (len(counts) - 1)])
+        bars = axis.barh(list(counts), list(counts.values()), color=[BLUE, *[_BAR] * (len(counts) - 1)])
         axis.bar_label(bars, padding=2, fontsize=6)
         axis.invert_yaxis()
         axis.set_xlim(0, max([1, *counts.values()]) * 1.12)
@@ -368,7 +369,7 @@ def document_fan(values: np.ndarray, key: str, best_layer: int | None = None) ->
         raise ValueError("no document to draw")
     quantiles = np.percentile(values, [5, 25, 50, 75, 95], axis=0)
     with styled():
-        figure = new_figure(2.1)
+        figure = new_figure(_CURVE_INCHES)
         axis = figure.subplots()
         layers = np.arange(values.shape[1])
         axis.axvspan(-0.6, 0.5, color="#F2F2F2", linewidth=0, zorder=0)
@@ -399,6 +400,8 @@ def _count_documents(axis: Axes) -> None:
 
 def _label_layers(axis: Axes, key: str, num_layers: int) -> None:
     axis.set_xlabel("Layer")
-    axis.set_ylabel(axis_label(key))
+    # On two lines: the whole label is longer than the axis.
+    name, comma, direction = axis_label(key).rpartition(", ")
+    axis.set_ylabel(f"{name}{comma.strip()}\n{direction}" if direction.endswith("better") else axis_label(key))
     axis.set_xlim(-0.6, num_layers - 0.4)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, min_n_ticks=1))

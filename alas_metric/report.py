@@ -23,6 +23,10 @@ from alas_metric.dumps import dump_folder, read_dump
 from alas_metric.errors import CAUSES
 from alas_metric.figure_style import axis_label, metric_name
 from alas_metric.figures import (
+    GUESSING,
+    LINEAR,
+    RANDOM,
+    SHIFTED,
     Baseline,
     alignment_picture,
     document_bars,
@@ -49,6 +53,13 @@ CURVES = (
 )
 """Metrics that are drawn over layers, each also on centred states; the others are baselines of these."""
 UNFILTERED = ("alas_all", "alas_skill_all")
+ZERO = {
+    "alas_skill": RANDOM,
+    "alas_skill_all": RANDOM,
+    "alas_evidence": SHIFTED,
+    "frame_skill": GUESSING,
+}
+"""What a value of 0 means."""
 
 
 @dataclass(frozen=True)
@@ -176,53 +187,50 @@ def ranked(documents: Iterable[DocumentScores], threshold: float) -> dict[str, l
 
 def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     """Yield the name, the caption and the figure of everything that the run has values for."""
-    yield from _curve_figures(report)
+    yield from curve_figures(report.curves, report.kept, report.best_layer)
     yield from _distribution_figures(report)
     filter_figure = _filter_figure(report)
     if filter_figure is not None:
         yield ("filter", *filter_figure)
 
 
-def _curve_figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
+def curve_figures(
+    curves: Mapping[str, Any], documents: Sequence[DocumentScores] = (), best_layer: int | None = None
+) -> Iterator[tuple[str, str, Figure]]:
+    """Yield the name, the caption and the figure of every layered metric that has values.
+
+    Args:
+        curves: the value of ``layers``, see `summarise`.
+        documents: the kept ones; some baselines are drawn only with them.
+        best_layer: is marked.
+    """
     for key in [name for plain in CURVES for name in (plain, f"{plain}_centred")] + list(UNFILTERED):
-        curve = report.curves[key]
-        if any(value is not None for value in curve["values"]):
-            figure = layer_curves(curve, key, baselines(report, key), report.best_layer)
+        curve = curves.get(key)
+        if curve is not None and any(value is not None for value in curve["values"]):
+            figure = layer_curves(curve, key, baselines(key, curves, documents), best_layer)
             yield f"layers_{key}", f"{metric_name(key)} over layers: {METRICS[key].description}.", figure
 
 
-def baselines(report: Report, key: str) -> list[Baseline]:
-    """Return what a metric is to be compared with: a random monotone path, shifted audio, a constant rate, guessing."""
-    metric, curves = METRICS[key], report.curves
-    plain = key.removesuffix("_centred")
+def baselines(key: str, curves: Mapping[str, Any], documents: Sequence[DocumentScores] = ()) -> list[Baseline]:
+    """Return what a metric is to be compared with: a random monotone path, shifted audio, a constant rate, guessing.
+
+    Args:
+        key: of `METRICS`.
+        curves: the value of ``layers``, see `summarise`.
+        documents: the kept ones; without them some baselines are unknown.
+    """
+    plain, suffix = key.removesuffix("_centred"), "_centred" if METRICS[key].centred else ""
     if plain == "alas":
-        chance = curves[METRICS_CHANCE[metric.centred]]["values"]
-        lines = [
-            Baseline("random path", curves["alas_uniform"]["values"]),
-            Baseline("constant rate", curves["alas_linear"]["values"]),
-            Baseline("shifted audio", chance),
-        ]
+        names = {RANDOM: "alas_uniform", LINEAR: "alas_linear", SHIFTED: f"alas_chance{suffix}"}
+        lines = [Baseline(label, curves.get(name, {}).get("values", [])) for label, name in names.items()]
     elif plain == "alas_seconds":
-        suffix = "_centred" if metric.centred else ""
-        lines = [
-            Baseline("random path", _mean_column(report.kept, "alas_seconds_uniform")),
-            Baseline("shifted audio", _mean_column(report.kept, f"alas_seconds_chance{suffix}")),
-        ]
+        names = {RANDOM: "alas_seconds_uniform", SHIFTED: f"alas_seconds_chance{suffix}"}
+        lines = [Baseline(label, _mean_column(documents, name)) for label, name in names.items()]
     elif plain == "frame_accuracy":
-        lines = [Baseline("guessing", _guessing(report.kept))]
+        lines = [Baseline(GUESSING, _guessing(documents))]
     else:
-        lines = [Baseline(name, 0.0) for name in ZERO.get(plain, ())]
+        lines = [Baseline(ZERO[plain], 0.0)] if plain in ZERO else []
     return [line for line in lines if _is_defined(line.values)]
-
-
-METRICS_CHANCE = {False: "alas_chance", True: "alas_chance_centred"}
-ZERO = {
-    "alas_skill": ["random path"],
-    "alas_skill_all": ["random path"],
-    "alas_evidence": ["shifted audio"],
-    "frame_skill": ["guessing"],
-}
-"""What a value of 0 means."""
 
 
 def _is_defined(values: Sequence[float | None] | float) -> bool:
@@ -258,7 +266,7 @@ def _distribution_figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
         }
         if any(values.values()):
             median = {"median of kept": float(np.median(values["kept"]))} if values["kept"] else {}
-            zero = {f"{ZERO[name][0]}:": 0.0} if name in ZERO else {}
+            zero = {ZERO[name]: 0.0} if name in ZERO else {}
             figure = document_histogram(values, axis_label(name), median | zero)
             yield f"documents_{name}", f"{metric_name(name)} of each document, mean over layers 1 to L.", figure
     columns = [scores.columns[key] for scores in report.kept if key in scores.columns]

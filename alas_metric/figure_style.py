@@ -22,7 +22,7 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", 
 FOUND = "#FF3B30"
 REFERENCE = "#FFFFFF"
 # Stays dark enough for a white line and blue enough for a red one, also where red and green look the same.
-SIMILARITY = LinearSegmentedColormap.from_list("similarity", ["#050A1C", "#0B2A55", "#1F5F9E", "#6FA9D6"])
+SIMILARITY = LinearSegmentedColormap.from_list("similarity", ["#050A1C", "#0B2A55", "#1F5F9E", "#86BDE6"])
 # Words are of any script: the first font with a glyph draws it. SVG files hold text, which the viewer's fonts draw.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Hiragino Sans", "Microsoft YaHei", "Arial Unicode MS")
 
@@ -52,8 +52,7 @@ _SETTINGS: Any = {
     "ytick.major.size": 2.5,
     "lines.linewidth": 1.2,
     "svg.fonttype": "none",
-    # Equal figures give equal files.
-    "svg.hashsalt": "alas",
+    "svg.hashsalt": "alas",  # no random ids: versions of a figure can be compared
 }
 _NAMES = {
     "alas": "ALAS",

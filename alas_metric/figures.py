@@ -34,14 +34,25 @@ from alas_metric.figure_style import (
 from alas_metric.record import STATES
 from alas_metric.scores import score_record
 
-__all__ = ["Baseline", "alignment_picture", "layer_curves", "save"]
+__all__ = [
+    "Baseline",
+    "alignment_picture",
+    "document_bars",
+    "document_fan",
+    "document_histogram",
+    "layer_curves",
+    "save",
+]
 
 DEFAULT_LAYERS = (0, 5, 10, -1)
 _WORD_INCHES = 0.067
-_PANEL_INCHES = (0.6, 1.75)
+_PANEL_INCHES = (0.75, 1.75)
 _LABELLED_WORDS = 26
-_BASELINE_COLOURS = (GREY, ORANGE, GREEN, PURPLE)
-_BASELINE_STYLES = ("--", ":", "-.", (0, (1, 1)))
+_CURVE_INCHES = 2.25
+RANDOM, LINEAR, SHIFTED, GUESSING = "random path", "constant rate", "shifted audio", "guessing"
+_BASELINE_LOOKS = {RANDOM: (GREY, "--"), LINEAR: (ORANGE, ":"), SHIFTED: (GREEN, "-."), GUESSING: (GREY, "--")}
+_OTHER_LOOK = (PURPLE, (0, (1, 1)))
+_BAR = "#C8C8C8"
 
 
 def alignment_picture(
@@ -192,7 +203,7 @@ def _short(word: str, longest: int = 14) -> str:
 def _legend_paths(figure: Figure) -> None:
     """Explain the two lines once, on a ground on which white can be seen."""
     handles, labels = figure.axes[1].get_legend_handles_labels()
-    legend = figure.legend(
+    figure.legend(
         handles,
         labels,
         loc="outside upper right",
@@ -201,10 +212,10 @@ def _legend_paths(figure: Figure) -> None:
         facecolor="#0B2A55",
         edgecolor="none",
         labelcolor="white",
-        borderpad=0.3,
+        borderpad=0.5,
         handlelength=1.6,
+        fancybox=False,
     )
-    legend.get_frame().set_boxstyle("square", pad=0)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -212,7 +223,7 @@ class Baseline:
     """A line to compare a curve with.
 
     Args:
-        label: for the legend.
+        label: for the legend; `RANDOM`, `LINEAR`, `SHIFTED` and `GUESSING` look the same in every figure.
         values: of each layer 0..L, or one number; None where undefined.
     """
 
@@ -243,16 +254,13 @@ def layer_curves(
     if not np.isfinite(values).any():
         raise ValueError(f"{key} is undefined in every layer: was any document kept?")
     with styled():
-        figure = new_figure(2.1)
+        figure = new_figure(_CURVE_INCHES)
         axis = figure.subplots()
-        for number, baseline in enumerate(baselines):
-            _draw_baseline(axis, baseline, len(values), number)
+        for baseline in baselines:
+            _draw_baseline(axis, baseline, len(values))
         _draw_curve(axis, values, low, high)
         _mark_best(axis, values, best_layer)
-        axis.set_xlabel("Layer")
-        axis.set_ylabel(axis_label(key))
-        axis.set_xlim(-0.6, len(values) - 0.4)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, min_n_ticks=1))
+        _label_layers(axis, key, len(values))
         if title:
             axis.set_title(title)
         figure.legend(loc="outside lower center", ncols=3, handlelength=1.8, columnspacing=1.2)
@@ -267,21 +275,18 @@ def _draw_curve(axis: Axes, values: np.ndarray, low: np.ndarray, high: np.ndarra
     """Draw layers 1..L as a line and layer 0, what enters the decoder, as a point of its own."""
     layers = np.arange(len(values))
     axis.axvspan(-0.6, 0.5, color="#F2F2F2", linewidth=0, zorder=0)
-    axis.plot(layers[1:], values[1:], color=BLUE, marker="o", markersize=2, label="this run")
+    axis.plot(layers[1:], values[1:], color=BLUE, marker="o", markersize=2, label="value")
     axis.fill_between(layers[1:], low[1:], high[1:], color=BLUE, alpha=0.2, linewidth=0, label="95 % interval")
     if np.isfinite([low[0], high[0]]).all():
         axis.vlines(0, low[0], high[0], color=BLUE, alpha=0.5, linewidth=2.5)
     axis.plot(layers[:1], values[:1], color=BLUE, marker="o", markersize=3.5, markerfacecolor="white", linestyle="none")
 
 
-def _draw_baseline(axis: Axes, baseline: Baseline, num_layers: int, number: int) -> None:
+def _draw_baseline(axis: Axes, baseline: Baseline, num_layers: int) -> None:
     given = baseline.values
     values = np.full(num_layers, given) if isinstance(given, int | float) else _floats(given)
-    look: dict[str, Any] = {
-        "color": _BASELINE_COLOURS[number % len(_BASELINE_COLOURS)],
-        "linestyle": _BASELINE_STYLES[number % len(_BASELINE_STYLES)],
-        "linewidth": 1.0,
-    }
+    colour, style = _BASELINE_LOOKS.get(baseline.label, _OTHER_LOOK)
+    look: dict[str, Any] = {"color": colour, "linestyle": style, "linewidth": 1.0}
     axis.plot(np.arange(1, num_layers), values[1:], label=baseline.label, **look)
     axis.plot([-0.35, 0.35], [values[0]] * 2, **look)
 
@@ -298,3 +303,105 @@ def _mark_best(axis: Axes, values: np.ndarray, best_layer: int | None) -> None:
         linestyle="none",
         label=f"best layer ({best_layer})",
     )
+
+
+def document_histogram(values: Mapping[str, Sequence[float]], label: str, lines: Mapping[str, float]) -> Figure:
+    """Draw how documents are distributed.
+
+    Args:
+        values: one value a document, by group; groups are stacked.
+        label: of the axis, see `axis_label`.
+        lines: marked values by name.
+
+    Raises:
+        ValueError: If there is no document.
+    """
+    groups = {name: np.asarray(group, np.float64) for name, group in values.items() if len(group)}
+    if not groups:
+        raise ValueError("no document to draw")
+    every = np.concatenate([*groups.values(), [*lines.values()]])
+    edges = np.histogram_bin_edges(every, bins=int(np.clip(2 * np.sqrt(len(every)), 5, 30)))
+    with styled():
+        figure = new_figure(1.9)
+        axis = figure.subplots()
+        axis.hist(
+            list(groups.values()),
+            bins=list(edges),
+            stacked=True,
+            color=[BLUE, _BAR, ORANGE][: len(groups)],
+            label=[f"{name} ({len(group)})" for name, group in groups.items()],
+        )
+        for name, value in lines.items():
+            colour, style = _BASELINE_LOOKS.get(name, ("black", "-"))
+            axis.axvline(value, color=colour, linestyle=style, linewidth=1.0, label=f"{name}: {value:.2f}")
+        axis.set_xlabel(label)
+        _count_documents(axis)
+        figure.legend(loc="outside lower center", ncols=2, handlelength=1.8)
+    return figure
+
+
+def document_bars(counts: Mapping[str, int]) -> Figure:
+    """Draw how many documents are of each kind, the first kind in colour."""
+    with styled():
+        figure = new_figure(0.5 + 0.22 * len(counts))
+        axis = figure.subplots()
+        bars = axis.barh(list(counts), list(counts.values()), color=[BLUE, *[_BAR] * (len(counts) - 1)])
+        axis.bar_label(bars, padding=2, fontsize=6)
+        axis.invert_yaxis()
+        axis.set_xlim(0, max([1, *counts.values()]) * 1.12)
+        axis.set_xlabel("Documents")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    return figure
+
+
+def document_fan(values: np.ndarray, key: str, best_layer: int | None = None) -> Figure:
+    """Draw how a metric of documents is distributed in each layer.
+
+    Args:
+        values: of each document and layer, shape ``(D, L + 1)``.
+        key: the metric, of `corpus.METRICS`.
+        best_layer: is marked.
+
+    Raises:
+        ValueError: If there is no document.
+    """
+    if not len(values):
+        raise ValueError("no document to draw")
+    quantiles = np.percentile(values, [5, 25, 50, 75, 95], axis=0)
+    with styled():
+        figure = new_figure(_CURVE_INCHES)
+        axis = figure.subplots()
+        layers = np.arange(values.shape[1])
+        axis.axvspan(-0.6, 0.5, color="#F2F2F2", linewidth=0, zorder=0)
+        for low, high, alpha, name in ((0, 4, 0.18, "5 to 95 %"), (1, 3, 0.35, "25 to 75 %")):
+            axis.fill_between(
+                layers[1:],
+                quantiles[low, 1:],
+                quantiles[high, 1:],
+                color=BLUE,
+                alpha=alpha,
+                linewidth=0,
+                label=f"{name} of documents",
+            )
+            axis.vlines(0, quantiles[low, 0], quantiles[high, 0], color=BLUE, alpha=alpha, linewidth=5)
+        axis.plot(layers[1:], quantiles[2, 1:], color=BLUE, label="median")
+        axis.plot(layers[:1], quantiles[2, :1], color=BLUE, marker="_", markersize=6)
+        if best_layer is not None:
+            axis.axvline(best_layer, color=VERMILION, linestyle=":", linewidth=1.0, label=f"best layer ({best_layer})")
+        _label_layers(axis, key, len(layers))
+        figure.legend(loc="outside lower center", ncols=2, handlelength=1.8)
+    return figure
+
+
+def _count_documents(axis: Axes) -> None:
+    axis.set_ylabel("Documents")
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+
+
+def _label_layers(axis: Axes, key: str, num_layers: int) -> None:
+    axis.set_xlabel("Layer")
+    # On two lines: the whole label is longer than the axis.
+    name, comma, direction = axis_label(key).rpartition(", ")
+    axis.set_ylabel(f"{name}{comma.strip()}\n{direction}" if direction.endswith("better") else axis_label(key))
+    axis.set_xlim(-0.6, num_layers - 0.4)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, min_n_ticks=1))

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from alas_metric.corpus import THRESHOLD
 from alas_metric.dumps import DumpFile, find_dumps, read_dump
 from alas_metric.errors import FatalError
+from alas_metric.runs import find_runs
 
 _RUN_DIR = "lmms-eval's --output_path, or a model's folder"
 
@@ -18,6 +20,7 @@ _RUN_DIR = "lmms-eval's --output_path, or a model's folder"
 def add_parsers(subparsers: Any) -> None:
     """Add the commands to the ``alas`` command."""
     _add_picture(subparsers)
+    _add_report(subparsers)
 
 
 def _add_picture(subparsers: Any) -> None:
@@ -94,6 +97,47 @@ def _files(arguments: argparse.Namespace) -> list[DumpFile]:
             "--model_args alas_dump=N to keep those of N documents."
         )
     return files
+
+
+def _add_report(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "report",
+        help="figures, tables and a summary of a finished run",
+        description="Write figures (PNG and SVG), tables (CSV) and a Markdown summary of finished runs from their "
+        "logged records; no model and no GPU is needed.",
+    )
+    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help=_RUN_DIR)
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_report")
+    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="answer similarity from which to keep")
+    parser.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
+    parser.add_argument("--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest")
+    parser.add_argument("--task", metavar="NAME", help="only this task")
+    parser.set_defaults(func=_report)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    """Write a report for each run and print where it is."""
+    from alas_metric.report import make_report, write_report
+
+    try:
+        runs = find_runs(arguments.run_dir, arguments.date, arguments.task)
+    except ValueError as error:
+        raise FatalError(str(error)) from None
+    output = arguments.output or arguments.run_dir / "alas_report"
+    written = 0
+    for run in runs:
+        try:
+            made = make_report(run, arguments.threshold, arguments.reference)
+        except (OSError, ValueError) as error:
+            report([f"{run.model}: {error}"])
+            continue
+        with writing(output):
+            print(write_report(made, output / run.model / run.task))
+        report(f"{run.model}: {message}" for message in made.messages)
+        written += 1
+    if not written:
+        raise FatalError(f"no report could be made of {arguments.run_dir}; the messages above say why")
+    return 0
 
 
 @contextmanager

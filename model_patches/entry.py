@@ -48,6 +48,7 @@ def manifests() -> list[Any]:
     wrapt.register_post_import_hook(register_tasks, "lmms_eval.tasks")
     wrapt.register_post_import_hook(guard_cache, "lmms_eval.caching.response_cache")
     wrapt.register_post_import_hook(remember_runs, "lmms_eval.evaluator")
+    wrapt.register_post_import_hook(add_figures, "lmms_eval.loggers.wandb_logger")
     return found
 
 
@@ -92,6 +93,20 @@ def _remembered(wrapped: Any, _module: Any, args: tuple, kwargs: dict) -> Any:
     call.apply_defaults()
     with running(call.arguments.get("evaluation_tracker"), call.arguments.get("datetime_str")):
         return wrapped(*args, **kwargs)
+
+
+def add_figures(logger_module: Any) -> None:
+    """Have the harness's ``WandbLogger`` log our figures after its table."""
+    if hasattr(getattr(logger_module, "WandbLogger", None), "log_eval_result"):
+        wrapt.wrap_function_wrapper(logger_module, "WandbLogger.log_eval_result", _with_figures)
+
+
+def _with_figures(wrapped: Any, wandb_logger: Any, args: tuple, kwargs: dict) -> Any:
+    from model_patches.wandb_figures import log_figures
+
+    done = wrapped(*args, **kwargs)
+    log_figures(wandb_logger)
+    return done
 
 
 def _report_harness(problem: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _current: list[HarnessRun] = []
+_ended: list[HarnessRun] = []
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ def current_run() -> HarnessRun | None:
     return _current[-1] if _current else None
 
 
+def last_run() -> HarnessRun | None:
+    """Return the run that ended last, None if there was none in this process."""
+    return _ended[-1] if _ended else None
+
+
 @contextmanager
 def running(tracker: Any, date: str | None) -> Iterator[None]:
     """Remember a run while it is going on."""
@@ -47,4 +53,4 @@ def running(tracker: Any, date: str | None) -> Iterator[None]:
     try:
         yield
     finally:
-        _current.pop()
+        _ended[:] = [_current.pop()]

@@ -76,13 +76,13 @@ def test_other_reference_moves_the_white_path(dump) -> None:
 
 def test_fewer_positions_than_words(dump) -> None:
     made = dump(num_words=30, num_frames=12)
-    drawn = panels(alignment_picture(made, [1]))
-    assert list(drawn) == ["Layer 1    ALAS 0.00 positions"] or "positions" in next(iter(drawn))
-    (axis,) = drawn.values()
+    ((title, axis),) = panels(alignment_picture(made, [1])).items()
+    assert title.startswith("Layer 1    ALAS ") and title.endswith(" positions")
     centres = (reference_path(made.record.references["gold"], 12, SECONDS) + 0.5) * SECONDS
     np.testing.assert_allclose(paths_of(axis)[REFERENCE], centres)
 
 
+@pytest.mark.filterwarnings("ignore:Glyph")  # a machine may have no font for a script; SVG holds the text
 @pytest.mark.parametrize(
     "words",
     [["$\\frac", "$x$", "我", "a_b^c", "<b>&amp;", "w" * 60], ["\u202eabc", "\U0001f600", "%", "#", "~", "\\"]],
@@ -94,8 +94,8 @@ def test_words_that_mean_something_to_the_drawing(dump, tmp_path: Path, words: l
 
 
 def test_edge_sizes_draw(dump, tmp_path: Path) -> None:
-    for sizes in ((1, 1), (1, 20), (5, 1), (200, 300)):
-        made = dump(*sizes)
+    for sizes in ((1, 1), (5, 1), (200, 300)):
+        made = dump(*sizes, num_layers=1)
         save(alignment_picture(made), tmp_path / "p", ["png"])
     silent = Dump(made.record, np.zeros_like(made.similarity), np.zeros((0, 2), np.float32))
     save(alignment_picture(silent), tmp_path / "p", ["png"])
@@ -127,11 +127,11 @@ def test_curve_has_layer_0_apart_and_the_best_layer_marked() -> None:
     figure = layer_curves(CURVE, "alas", lines, best_layer=3)
     (axis,) = figure.axes
     drawn = {line.get_label(): line.get_xydata() for line in axis.lines}
-    np.testing.assert_array_equal(drawn["this run"], [[1, 0.5], [2, np.nan], [3, 0.2]])
+    np.testing.assert_array_equal(drawn["value"], [[1, 0.5], [2, np.nan], [3, 0.2]])
     np.testing.assert_array_equal(drawn["random path"], [[1, 0.7], [2, 0.7], [3, 0.7]])
     np.testing.assert_array_equal(drawn["best layer (3)"], [[3, 0.2]])
     assert [[0.0, 0.9]] in [line.get_xydata().tolist() for line in axis.lines]
-    assert axis.get_ylabel() == "ALAS, words, lower is better"
+    assert axis.get_ylabel() == "ALAS, words,\nlower is better"
 
 
 def test_curves_of_one_layer_and_without_intervals() -> None:
@@ -147,10 +147,10 @@ def test_labels_say_unit_and_direction() -> None:
     assert all(axis_label(key) for key in METRICS)
 
 
-def test_equal_figures_give_equal_files_and_settings_stay(dump, tmp_path: Path) -> None:
+def test_equal_figures_give_equal_pixels_and_settings_stay(dump, tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
-    first, second = (save(alignment_picture(dump()), tmp_path / name) for name in "ab")
-    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    first, second = (save(alignment_picture(dump(), [0]), tmp_path / name, ["png"]) for name in "ab")
+    assert first[0].read_bytes() == second[0].read_bytes()
     assert dict(matplotlib.rcParams) == before
 
 

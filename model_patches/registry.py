@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+_GENERAL = "model_patches.huggingface.HuggingFaceAdapter"
+
 
 @dataclass(frozen=True)
 class Family:
@@ -39,6 +41,32 @@ FAMILIES = (
         adapter="model_patches.salmonn.adapter.SalmonnAdapter",
         model_types=("salmonn",),
     ),
+    Family(
+        model_id="audio_flamingo_3",
+        simple_class="model_patches.audio_flamingo_3.AudioFlamingo3",
+        adapter="model_patches.audio_flamingo_3.AudioFlamingo3Adapter",
+        model_types=("audioflamingo3",),
+    ),
+    Family(
+        model_id="qwen2_5_omni",
+        simple_class="model_patches.qwen_omni.Qwen25Omni",
+        chat_class="model_patches.qwen_omni.Qwen25OmniChat",
+        adapter="model_patches.qwen_omni.Qwen25OmniAdapter",
+        model_types=("qwen2_5_omni", "qwen2_5_omni_thinker"),
+    ),
+    Family(
+        model_id="qwen3_omni",
+        simple_class="model_patches.qwen_omni.Qwen3Omni",
+        chat_class="model_patches.qwen_omni.Qwen3OmniChat",
+        adapter="model_patches.qwen_omni.Qwen3OmniAdapter",
+        model_types=("qwen3_omni_moe", "qwen3_omni_moe_thinker"),
+    ),
+    Family(
+        model_id="alas_hf",
+        simple_class="model_patches.huggingface.AlasHf",
+        adapter=_GENERAL,
+        model_types=(),
+    ),
 )
 
 MODEL_IDS = tuple(family.model_id for family in FAMILIES)
@@ -52,16 +80,6 @@ def load_object(path: str) -> Any:
 
 
 def adapter_for(model_type: str) -> Any:
-    """Return the adapter class for a ``config.model_type`` of transformers.
-
-    Raises:
-        ValueError: If no family reads that type.
-    """
-    for family in FAMILIES:
-        if model_type in family.model_types:
-            return load_object(family.adapter)
-    known = sorted(name for family in FAMILIES for name in family.model_types)
-    raise ValueError(
-        f"no adapter for models of type {model_type!r}; known types: {', '.join(known)}. "
-        "README.md, 'Adding a model family', says what an adapter has to supply."
-    )
+    """Return the adapter class for a ``config.model_type`` of transformers: the family's own, else the general one."""
+    own = (family.adapter for family in FAMILIES if model_type in family.model_types)
+    return load_object(next(own, _GENERAL))

@@ -26,10 +26,17 @@ class CaptureMismatch(RuntimeError):
 
 @dataclass(frozen=True)
 class Decoder:
-    """The parts of a language model that are read: its layers, in order, and its final norm."""
+    """The parts of a language model that are read.
+
+    Args:
+        layers: its layers, in order.
+        norm: its final norm.
+        select: from what is read to ``(batch, positions, hidden size)``, for models whose layers hand on more.
+    """
 
     layers: Sequence[nn.Module]
     norm: nn.Module
+    select: Callable[[torch.Tensor], torch.Tensor] = lambda states: states
 
     @property
     def num_entries(self) -> int:
@@ -115,6 +122,7 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
 
     def report(entry: int, states: torch.Tensor) -> None:
         if len(prefill.seen) <= last:
+            states = decoder.select(states)
             prefill.seen.append(entry)
             prefill.shape = tuple(states.shape)
             on_layer(entry, states.detach())

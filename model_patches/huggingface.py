@@ -152,8 +152,8 @@ class HuggingFaceAdapter(SpeechAdapter):
     def takes_several(self) -> bool:
         """Whether a prompt may hold more than one piece of audio."""
         try:
-            self.render("?", 2)
-        except ValueError:
+            self.encode_audio([self.render("?", 2)], [[noise(SAMPLE_RATE)] * 2])
+        except Exception:  # some processors refuse, each in its own way
             return False
         return True
 
@@ -181,7 +181,8 @@ class HuggingFaceAdapter(SpeechAdapter):
         """The time of one position."""
         if self.frames_per_position is None:
             return self.stride.samples / SAMPLE_RATE
-        return self.frames_per_position * self.extractor.hop_length / self.extractor.sampling_rate
+        hop = getattr(self.extractor, "hop_length", _STEP)
+        return self.frames_per_position * hop / self.extractor.sampling_rate
 
     @cached_property
     def stride(self) -> Stride:
@@ -312,11 +313,15 @@ def require_parts(processor: Any) -> None:
     Raises:
         ValueError: naming what is missing.
     """
-    extractor = feature_extractor(processor)
-    if extractor is None or getattr(processor, "tokenizer", None) is None:
+    extractor, tokenizer = feature_extractor(processor), getattr(processor, "tokenizer", None)
+    if extractor is None or tokenizer is None:
         raise ValueError(
             f"{type(processor).__name__} has no audio feature extractor and tokenizer: this is no model that "
             "answers prompts about audio"
+        )
+    if not getattr(tokenizer, "is_fast", False):
+        raise ValueError(
+            f"{type(tokenizer).__name__} tells no character offsets, by which the transcript's words are found"
         )
     if getattr(extractor, "sampling_rate", SAMPLE_RATE) != SAMPLE_RATE:
         raise ValueError(f"its feature extractor wants audio at {extractor.sampling_rate} Hz; only 16 kHz is built")
@@ -336,7 +341,10 @@ class HuggingFaceModel(AlasModel):
             **place: ``device``, ``device_map`` and ``batch_size``, as `AlasModel.start`.
         """
         loading, others = LoadOptions.take(options)
-        self.start(pretrained=pretrained, options=others, load_arguments=loading.chosen(), **place)
+        try:
+            self.start(pretrained=pretrained, options=others, load_arguments=loading.chosen(), **place)
+        except (OSError, ValueError, ImportError) as error:
+            raise FatalError(f"pretrained={pretrained} cannot be loaded: {error}") from error
 
 
 class AlasHf(HuggingFaceModel, PlainModel):

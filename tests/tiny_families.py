@@ -197,8 +197,290 @@ def make_qwen3_omni(folder: Path) -> Path:
     return save(folder, Qwen3OmniMoeForConditionalGeneration(config), processor)
 
 
+def make_music_flamingo(folder: Path) -> Path:
+    """``nvidia/music-flamingo-hf``."""
+    from transformers import MusicFlamingoConfig, MusicFlamingoForConditionalGeneration, MusicFlamingoProcessor
+
+    tokenizer = tokenizer_with(["<sound>", "<|sound_bos|>", "<|sound_eos|>"])
+    audio = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    index = tokenizer.convert_tokens_to_ids
+    config = MusicFlamingoConfig(
+        audio_config={"model_type": "audioflamingo3_encoder", "num_mel_bins": 128, **audio},
+        text_config=text_sizes(len(tokenizer)),
+        audio_token_id=index("<sound>"),
+        audio_bos_token_id=index("<|sound_bos|>"),
+        audio_eos_token_id=index("<|sound_eos|>"),
+    )
+    processor = MusicFlamingoProcessor(whisper_extractor(), tokenizer, chat_template=_FLAMINGO)
+    return save(folder, MusicFlamingoForConditionalGeneration(config), processor)
+
+
+def make_glmasr(folder: Path) -> Path:
+    """``zai-org/GLM-ASR-Nano-2512``."""
+    from transformers import GlmAsrConfig, GlmAsrForConditionalGeneration, GlmAsrProcessor
+
+    tokenizer = tokenizer_with(["<|pad|>", "<|begin_of_audio|>", "<|end_of_audio|>"])
+    audio = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = GlmAsrConfig(
+        audio_config={"model_type": "glmasr_encoder", "num_mel_bins": 128, **audio},
+        text_config=text_sizes(len(tokenizer), "llama"),
+        audio_token_id=tokenizer.convert_tokens_to_ids("<|pad|>"),
+    )
+    template = _CHATML.format(system="", audio="<|begin_of_audio|><|pad|><|end_of_audio|>")
+    processor = GlmAsrProcessor(whisper_extractor(), tokenizer, chat_template=template)
+    return save(folder, GlmAsrForConditionalGeneration(config), processor)
+
+
+def make_qwen3_asr(folder: Path) -> Path:
+    """``Qwen/Qwen3-ASR-1.7B`` as converted for transformers."""
+    from transformers import (
+        Qwen3ASRConfig,
+        Qwen3ASRFeatureExtractor,
+        Qwen3ASRForConditionalGeneration,
+        Qwen3ASRProcessor,
+    )
+
+    named = {"audio_token": "<|audio_pad|>", "audio_bos_token": "<|audio_start|>", "audio_eos_token": "<|audio_end|>"}
+    tokenizer = tokenizer_with(list(named.values()), named)
+    config = Qwen3ASRConfig(
+        audio_config={**_ENCODER, "output_dim": 32, "downsample_hidden_size": 8},
+        text_config=text_sizes(len(tokenizer), "qwen3", head_dim=8),
+        audio_token_id=tokenizer.convert_tokens_to_ids("<|audio_pad|>"),
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    template = _CHATML.format(system="", audio="<|audio_start|><|audio_pad|><|audio_end|>")
+    processor = Qwen3ASRProcessor(Qwen3ASRFeatureExtractor(), tokenizer, chat_template=template)
+    return save(folder, Qwen3ASRForConditionalGeneration(config), processor)
+
+
+def make_fun_asr_nano(folder: Path) -> Path:
+    """``FunAudioLLM/Fun-ASR-Nano-2512`` as converted for transformers."""
+    from transformers import (
+        FunAsrNanoConfig,
+        FunAsrNanoFeatureExtractor,
+        FunAsrNanoForConditionalGeneration,
+        FunAsrNanoProcessor,
+    )
+
+    tokenizer = tokenizer_with(["<|object_ref_start|>"])
+    small = {"num_attention_heads": 2, "intermediate_size": 32, "num_hidden_layers": 1}
+    config = FunAsrNanoConfig(
+        audio_config={"hidden_size": 16, **small, "num_hidden_layers": 2, "num_timestamp_prediction_layers": 1},
+        adaptor_config={"hidden_size": 32, **small, "intermediate_size": 8, "projector_hidden_size": 32},
+        text_config=text_sizes(len(tokenizer), "qwen3", head_dim=8),
+        audio_token_id=tokenizer.convert_tokens_to_ids("<|object_ref_start|>"),
+    )
+    template = _CHATML.format(system="", audio="<|object_ref_start|>")
+    processor = FunAsrNanoProcessor(FunAsrNanoFeatureExtractor(), tokenizer, chat_template=template)
+    return save(folder, FunAsrNanoForConditionalGeneration(config), processor)
+
+
+def make_moss_transcribe_diarize(folder: Path) -> Path:
+    """MOSS-Transcribe-Diarize, whose processor writes the time between the positions every 2 s."""
+    import transformers
+
+    tokenizer = tokenizer_with(["<|audio_pad|>", "<|audio_start|>", "<|audio_end|>"])
+    audio = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.MossTranscribeDiarizeConfig(
+        audio_config=audio,
+        text_config=text_sizes(len(tokenizer), "qwen3", head_dim=8),
+        audio_token_id=tokenizer.convert_tokens_to_ids("<|audio_pad|>"),
+    )
+    template = _CHATML.format(system="", audio="<|audio_start|><|audio_pad|><|audio_end|>")
+    extractor = transformers.MossTranscribeDiarizeFeatureExtractor()
+    processor = transformers.MossTranscribeDiarizeProcessor(extractor, tokenizer, chat_template=template)
+    return save(folder, transformers.MossTranscribeDiarizeForConditionalGeneration(config), processor)
+
+
+# Granite's template takes the turn's content as one text.
+_TEXT_ONLY = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def make_granite_speech(folder: Path) -> Path:
+    """``ibm-granite/granite-speech-3.3-8b``; its feature extractor needs torchaudio."""
+    from transformers import (
+        GraniteSpeechConfig,
+        GraniteSpeechFeatureExtractor,
+        GraniteSpeechForConditionalGeneration,
+        GraniteSpeechProcessor,
+    )
+
+    tokenizer = tokenizer_with(["<|audio|>"])
+    config = GraniteSpeechConfig(
+        encoder_config={"hidden_dim": 16, "num_layers": 2, "num_heads": 2, "dim_head": 8, "output_dim": 8},
+        projector_config={
+            "model_type": "blip_2_qformer",
+            "hidden_size": 16,
+            "encoder_hidden_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "cross_attention_frequency": 1,
+        },
+        text_config=text_sizes(len(tokenizer), "granite"),
+        audio_token_index=tokenizer.convert_tokens_to_ids("<|audio|>"),
+        has_lora_adapter=False,
+    )
+    processor = GraniteSpeechProcessor(GraniteSpeechFeatureExtractor(), tokenizer, chat_template=_TEXT_ONLY)
+    return save(folder, GraniteSpeechForConditionalGeneration(config), processor)
+
+
+def make_phi4_multimodal(folder: Path) -> Path:
+    """``microsoft/Phi-4-multimodal-instruct``."""
+    from transformers import (
+        Phi4MultimodalConfig,
+        Phi4MultimodalFeatureExtractor,
+        Phi4MultimodalForCausalLM,
+        Phi4MultimodalImageProcessor,
+        Phi4MultimodalProcessor,
+    )
+
+    named = {"image_token": "<|endoftext10|>", "audio_token": "<|endoftext11|>"}
+    tokenizer = tokenizer_with(list(named.values()), named)
+    index = tokenizer.convert_tokens_to_ids
+    sizes = text_sizes(len(tokenizer))
+    del sizes["model_type"]
+    config = Phi4MultimodalConfig(
+        **sizes,
+        audio_config={
+            "hidden_size": 16,
+            "intermediate_size": 32,
+            "num_blocks": 2,
+            "num_attention_heads": 2,
+            "ext_pw_out_channel": 16,
+            "depthwise_separable_out_channel": 16,
+            "nemo_conv_channels": 16,
+            "audio_token_id": index("<|endoftext11|>"),
+        },
+        vision_config={
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_token_id": index("<|endoftext10|>"),
+        },
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    tokenizer.chat_template = _TEXT_ONLY
+    processor = Phi4MultimodalProcessor(Phi4MultimodalImageProcessor(), Phi4MultimodalFeatureExtractor(), tokenizer)
+    return save(folder, Phi4MultimodalForCausalLM(config), processor)
+
+
+_GEMMA_NAMED = {
+    "image_token": "<image_soft_token>",
+    "audio_token": "<audio_soft_token>",
+    "boi_token": "<start_of_image>",
+    "eoi_token": "<end_of_image>",
+    "boa_token": "<start_of_audio>",
+    "eoa_token": "<end_of_audio>",
+}
+
+
+def _gemma_ids(tokenizer: Qwen2TokenizerFast) -> dict[str, int]:
+    return {f"{name}_id": tokenizer.convert_tokens_to_ids(token) for name, token in _GEMMA_NAMED.items()}
+
+
+def make_gemma3n(folder: Path) -> Path:
+    """``google/gemma-3n-E2B-it``."""
+    from transformers import (
+        Gemma3nAudioFeatureExtractor,
+        Gemma3nConfig,
+        Gemma3nForConditionalGeneration,
+        Gemma3nProcessor,
+        SiglipImageProcessor,
+    )
+
+    tokenizer = tokenizer_with(list(_GEMMA_NAMED.values()), _GEMMA_NAMED)
+    size = len(tokenizer)
+    sizes = text_sizes(size, "gemma3n_text", head_dim=8, num_hidden_layers=4)
+    config = Gemma3nConfig(
+        text_config={
+            **sizes,
+            "vocab_size": size + 256,
+            "vocab_size_per_layer_input": size,
+            "hidden_size_per_layer_input": 8,
+            "num_kv_shared_layers": 2,
+            "laurel_rank": 4,
+            "layer_types": ["sliding_attention", "full_attention"] * 2,
+            "activation_sparsity_pattern": [0.0] * 4,
+        },
+        audio_config={
+            "hidden_size": 16,
+            "conf_num_attention_heads": 2,
+            "conf_num_hidden_layers": 1,
+            "sscp_conv_channel_size": (8, 4),
+            "vocab_offset": size + 128,
+        },
+        vision_config={"hidden_size": 16, "vocab_offset": size, "architecture": "mobilenetv3_small_050"},
+        **_gemma_ids(tokenizer),
+    )
+    template = _CHATML.format(system="", audio="<audio_soft_token>")
+    parts = (Gemma3nAudioFeatureExtractor(), SiglipImageProcessor(), tokenizer)
+    return save(folder, Gemma3nForConditionalGeneration(config), Gemma3nProcessor(*parts, chat_template=template))
+
+
+def make_gemma4(folder: Path) -> Path:
+    """``google/gemma-4-E2B-it``."""
+    from transformers import (
+        Gemma4AudioFeatureExtractor,
+        Gemma4Config,
+        Gemma4ForConditionalGeneration,
+        Gemma4ImageProcessor,
+        Gemma4Processor,
+        Gemma4VideoProcessor,
+    )
+
+    named = {**_GEMMA_NAMED, "video_token": "<video>"}
+    tokenizer = tokenizer_with(list(named.values()), named)
+    size = len(tokenizer)
+    sizes = text_sizes(size, "gemma4_text", head_dim=8, num_hidden_layers=4, global_head_dim=8)
+    config = Gemma4Config(
+        text_config={
+            **sizes,
+            "vocab_size_per_layer_input": size,
+            "hidden_size_per_layer_input": 8,
+            "layer_types": ["sliding_attention", "full_attention"] * 2,
+        },
+        audio_config={
+            "hidden_size": 16,
+            "num_attention_heads": 2,
+            "num_hidden_layers": 1,
+            "subsampling_conv_channels": (128, 4),
+            "output_proj_dims": 24,
+        },
+        vision_config={
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "head_dim": 8,
+        },
+        **_gemma_ids(tokenizer),
+        video_token_id=tokenizer.convert_tokens_to_ids("<video>"),
+    )
+    template = _CHATML.format(system="", audio="<audio_soft_token>")
+    parts = (Gemma4AudioFeatureExtractor(), Gemma4ImageProcessor(), tokenizer, Gemma4VideoProcessor())
+    return save(folder, Gemma4ForConditionalGeneration(config), Gemma4Processor(*parts, chat_template=template))
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "audio_flamingo_3": make_audio_flamingo_3,
     "qwen2_5_omni": make_qwen2_5_omni,
     "qwen3_omni": make_qwen3_omni,
+    "musicflamingo": make_music_flamingo,
+    "glmasr": make_glmasr,
+    "qwen3_asr": make_qwen3_asr,
+    "fun_asr_nano": make_fun_asr_nano,
+    "moss_transcribe_diarize": make_moss_transcribe_diarize,
+    "granite_speech": make_granite_speech,
+    "phi4_multimodal": make_phi4_multimodal,
+    "gemma3n": make_gemma3n,
+    "gemma4": make_gemma4,
 }

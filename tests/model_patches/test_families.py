@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from tiny_families import MAKERS
+from transformers import Qwen2Config, WhisperFeatureExtractor
 
 from alas_metric import WordTiming, score_record
 from alas_metric.errors import FatalError, SkipDocument
 from alas_metric.units import split_units
+from alas_tasks.speech import SpeechSample
 from model_patches import probe
-from model_patches.capture import FrameSimilarity, WordPooling, capture_prefill, verify_capture
+from model_patches.capture import (
+    CaptureMismatch,
+    Decoder,
+    FrameSimilarity,
+    WordPooling,
+    capture_prefill,
+    verify_capture,
+)
+from model_patches.huggingface import AlasHf, HuggingFaceAdapter, measure_stride, require_parts
+from model_patches.loading import load_pretrained
+from model_patches.paired import PairedRuns, Preparation
 from model_patches.registry import FAMILIES, adapter_for, load_object
 
 PROMPTS = Path(__file__).parent / "prompts"
-RATES = {"audio_flamingo_3": 25, "qwen2_5_omni": 25, "qwen3_omni": 13}
+OWN_ID = ("audio_flamingo_3", "qwen2_5_omni", "qwen3_omni")
+NEEDS_TORCHAUDIO = ("granite_speech", "fun_asr_nano")
+HEARS_30_S = ("gemma3n", "gemma4")
 TRANSCRIPT = "the quick brown fox"
 QUESTIONS = {
     "LibriSQA": "What is quick?. Answer the  question as short as possible (in 10-15 words)",
@@ -29,18 +45,21 @@ def speech(seconds: float, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.1, int(16000 * seconds)).astype(np.float32)
 
 
-@pytest.fixture(scope="module", params=RATES)
+CHECKPOINTS = {c.model_type: c for family in FAMILIES for c in family.checkpoints}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
 def family(request, tmp_path_factory):
-    """A family's id and the adapter of its tiny checkpoint."""
-    name = request.param
-    adapter = load_object(next(family.adapter for family in FAMILIES if family.model_id == name))
-    folder = MAKERS[name](tmp_path_factory.mktemp(name))
-    return name, adapter(*adapter.load(str(folder), dtype="auto", device_map="cpu"))
+    """A family's name and the adapter of its tiny checkpoint."""
+    if request.param in NEEDS_TORCHAUDIO:
+        pytest.importorskip("torchaudio", reason="its feature extractor needs torchaudio")
+    folder = MAKERS[request.param](tmp_path_factory.mktemp(request.param))
+    model, processor = load_pretrained(str(folder), device_map="cpu")
+    return request.param, adapter_for(model.config.model_type)(model, processor)
 
 
-def test_the_model_type_finds_the_adapter(family) -> None:
-    _, adapter = family
-    assert adapter_for(adapter.model.config.model_type) is type(adapter)
+def rate_of(adapter) -> float:
+    return CHECKPOINTS[adapter.model.config.model_type].rate
 
 
 def test_prompts_are_those_on_file(family) -> None:
@@ -55,25 +74,49 @@ def test_prompts_are_those_on_file(family) -> None:
 @pytest.mark.parametrize("seconds", [1, 7.3, 29, 35])
 def test_positions_follow_the_duration(family, seconds) -> None:
     name, adapter = family
+    if seconds == 35 and name in HEARS_30_S:
+        with pytest.raises(SkipDocument, match="too_long: the model hears 30"):
+            adapter.audio_prompts([speech(seconds)], ["?"])
+        return
     prompts = adapter.audio_prompts([speech(seconds)], ["?"])
     adapter.check_audio(prompts, [seconds])
     (positions,) = prompts.positions
-    assert len(positions) == pytest.approx(seconds * RATES[name], abs=0.6)
-    assert adapter.seconds_per_position == pytest.approx(1 / RATES[name])
+    assert len(positions) == pytest.approx(seconds * rate_of(adapter), abs=adapter.tolerance - 1)
+    assert adapter.seconds_per_position == pytest.approx(1 / rate_of(adapter))
 
 
-def test_what_is_stated_of_time_is_what_is_measured(family) -> None:
-    _, adapter = family
-    assert adapter.stride.samples / 16000 == pytest.approx(adapter.seconds_per_position, rel=1e-9)
-    assert not adapter.stride.padded
+@pytest.mark.parametrize("name", OWN_ID)
+def test_what_is_stated_of_time_is_what_is_measured(name, tmp_path) -> None:
+    model, processor = load_pretrained(str(MAKERS[name](tmp_path)), device_map="cpu")
+    measured = HuggingFaceAdapter(model, processor)
+    stated = adapter_for(model.config.model_type)(model, processor)
+    assert stated.frames_per_position is not None and measured.frames_per_position is None
+    assert measured.seconds_per_position == pytest.approx(stated.seconds_per_position, rel=1e-9)
+    assert not measured.padded
 
 
 def test_hidden_states_are_those_of_output_hidden_states(family) -> None:
-    _, adapter = family
+    name, adapter = family
     audio = adapter.audio_prompts([speech(1.3)], ["what?"])
     text = adapter.text_prompts([TRANSCRIPT], ["what?"], [split_units(TRANSCRIPT)])
     for prompts in (audio, text):
-        verify_capture(adapter.decoder, partial(adapter.generate, prompts.inputs))
+        if name == "gemma3n":
+            same_but_for_the_last(adapter, prompts)
+        else:
+            verify_capture(adapter.decoder, partial(adapter.generate, prompts.inputs))
+
+
+def same_but_for_the_last(adapter, prompts) -> None:
+    """Gemma 3n returns four copies, the first of which is the active one, and ends before its final norm."""
+    states = []
+    arguments = {"max_new_tokens": 1, "do_sample": False, "return_dict_in_generate": True}
+    with capture_prefill(adapter.decoder, lambda _entry, tensor: states.append(tensor)):
+        output = adapter.generate(prompts.inputs, output_hidden_states=True, **arguments)
+    *own, _ = output.hidden_states[0]
+    assert len(own) == len(states) - 1
+    for expected, captured in zip(own, states, strict=False):
+        assert torch.equal(expected[0], captured)
+    assert torch.equal(adapter.model.model(**prompts.inputs).last_hidden_state, states[-1])
 
 
 def test_words_are_found(family) -> None:
@@ -81,6 +124,15 @@ def test_words_are_found(family) -> None:
     prompts = adapter.text_prompts([TRANSCRIPT], [f"repeat: {TRANSCRIPT}"], [split_units(TRANSCRIPT)])
     tokens = [prompts.inputs["input_ids"][0][word] for word in prompts.words[0]]
     assert [adapter.tokenizer.decode(word).strip() for word in tokens] == TRANSCRIPT.split()
+
+
+def test_a_record_from_python(family) -> None:
+    _, adapter = family
+    words = [WordTiming(word, i * 0.5, i * 0.5 + 0.4) for i, word in enumerate(TRANSCRIPT.split())]
+    record = probe(adapter.model, adapter.processor, speech(2), TRANSCRIPT, words=words)
+    assert record.num_frames == pytest.approx(2 * rate_of(adapter), abs=adapter.tolerance - 1)
+    assert record.num_layers == adapter.decoder.num_entries
+    assert score_record(record).columns["alas"].shape == (record.num_layers,)
 
 
 def similarities(adapter, audios: list[np.ndarray], texts: list[str]) -> list[np.ndarray]:
@@ -97,22 +149,14 @@ def similarities(adapter, audios: list[np.ndarray], texts: list[str]) -> list[np
 
 def test_a_batch_of_three_equals_singles(family) -> None:
     name, adapter = family
+    assert adapter.batches is (name in ("audio_flamingo_3", "qwen2_5_omni"))
+    if not adapter.batches:
+        pytest.skip("run one by one")
     audios = [speech(seconds, seed) for seed, seconds in enumerate([1, 2.2, 3.1])]
     texts = [TRANSCRIPT, "and so my fellow americans", "fox"]
-    if not adapter.batches:
-        assert name == "qwen3_omni"
-        return
     together = similarities(adapter, audios, texts)
     for row, (audio, text) in enumerate(zip(audios, texts, strict=True)):
         np.testing.assert_allclose(together[row], similarities(adapter, [audio], [text])[0], atol=5e-6)
-
-
-def test_a_record_from_python(family) -> None:
-    name, adapter = family
-    words = [WordTiming(word, i * 0.5, i * 0.5 + 0.4) for i, word in enumerate(TRANSCRIPT.split())]
-    record = probe(adapter.model, adapter.processor, speech(2), TRANSCRIPT, words=words)
-    assert record.num_frames == 2 * RATES[name] and record.num_layers == 4
-    assert score_record(record).columns["alas"].shape == (4,)
 
 
 # One family each.
@@ -163,3 +207,71 @@ def test_other_tasks_name_the_package_that_they_lack(tmp_path) -> None:
     assert stand_in.is_simple is False
     with pytest.raises(FatalError, match=r"No module named 'package_that_is_not_there'"):
         stand_in.generate_until(object(), [])
+
+
+# The general adapter, and what it refuses.
+
+
+@pytest.mark.parametrize("seconds", [1.3, 35, 60.001])
+def test_the_general_adapter_equals_the_one_for_qwen2_audio(qwen2_audio, seconds) -> None:
+    general = HuggingFaceAdapter(qwen2_audio.model, qwen2_audio.processor)
+    words = [WordTiming(word, i * 0.3, i * 0.3 + 0.2) for i, word in enumerate(TRANSCRIPT.split())]
+    sample = SpeechSample(uid="u", audio=None, transcript=TRANSCRIPT, words=words)
+    records = []
+    for adapter in (qwen2_audio, general):
+        document = Preparation(adapter, None)(sample, "what?", speech(seconds))
+        generation = {"max_new_tokens": 3, "do_sample": False}
+        (record,) = PairedRuns(adapter, settings={})([document], [speech(seconds)], generation)
+        records.append(record.to_json())
+    assert records[0] == records[1]
+
+
+def test_other_layers_than_the_models_own_are_noticed(qwen2_audio) -> None:
+    prompts = qwen2_audio.audio_prompts([speech(1)], ["?"])
+    decoder = qwen2_audio.decoder
+    encoder = qwen2_audio.model.model.audio_tower.layers
+    for wrong in (Decoder(decoder.layers, decoder.layers[-1]), Decoder(list(encoder), decoder.norm)):
+        with pytest.raises(CaptureMismatch, match=r"not those of output_hidden_states|the hooks read"):
+            verify_capture(wrong, partial(qwen2_audio.generate, prompts.inputs))
+
+
+def test_a_stride_that_cannot_be_measured() -> None:
+    with pytest.raises(ValueError, match=r"10 s and 92 s of audio both get 188"):
+        measure_stride(lambda _samples: 188)
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "step", "padded"),
+    [
+        (lambda n: n // 640, 0.04, 1, False),
+        (lambda n: -(-n // 4800) * 3, 0.1, 3, False),
+        (lambda n: -(-n // 480000) * 375, 0.08, 375, True),
+        (lambda n: n // 16000 * 13 + -(-(n % 16000) // 1280), 1 / 13, 1, False),
+    ],
+)
+def test_a_stride_is_measured_exactly(count, seconds, step, padded) -> None:
+    stride = measure_stride(count)
+    assert stride.samples / 16000 == pytest.approx(seconds, rel=1e-12)
+    assert (stride.step, stride.padded) == (step, padded)
+
+
+def test_what_the_general_adapter_refuses(qwen2_audio, tmp_path, monkeypatch) -> None:
+    processor = qwen2_audio.processor
+    with pytest.raises(ValueError, match="no audio feature extractor and tokenizer"):
+        require_parts(SimpleNamespace(tokenizer=processor.tokenizer))
+    with pytest.raises(ValueError, match="tells no character offsets"):
+        require_parts(SimpleNamespace(tokenizer=object(), feature_extractor=processor.feature_extractor))
+    with pytest.raises(ValueError, match="wants audio at 24000 Hz"):
+        require_parts(
+            SimpleNamespace(
+                tokenizer=processor.tokenizer, feature_extractor=WhisperFeatureExtractor(sampling_rate=24000)
+            )
+        )
+    Qwen2Config().save_pretrained(tmp_path)
+    with pytest.raises(FatalError, match=r"pretrained=.*no model of type 'qwen2' that takes audio and text"):
+        AlasHf(pretrained=str(tmp_path))
+    with pytest.raises(FatalError, match="needs --model_args pretrained="):
+        AlasHf()
+    monkeypatch.setattr(processor, "chat_template", "{{ messages[0]['role'] }}")
+    with pytest.raises(ValueError, match="puts no placeholder"):
+        HuggingFaceAdapter(qwen2_audio.model, processor).render("?", 1)

@@ -13,9 +13,11 @@ plain.py               other tasks, on ids that the harness does not have
 qwen2_audio.py         one family
 audio_flamingo_3.py    another
 qwen_omni.py           two more
+gemma3n.py             what alas_hf needs for one
 salmonn/               a family that transformers lacks, with its model
 whisper_reference.py   word timestamps
 probing.py             one utterance from Python
+cli.py                 ``alas models``
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Checkpoint:
     model_type: str
     pretrained: str
     rate: float
-    longest: str = "no limit known"
+    longest: str = "all"
     needs: tuple[str, ...] = ()
     adapter: str | None = None
     tried: str = "tiny random checkpoint"

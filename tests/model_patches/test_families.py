@@ -192,6 +192,23 @@ def test_what_speaks_is_not_loaded(tmp_path) -> None:
     assert adapter.render("?", 0).startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n?")
 
 
+@pytest.mark.parametrize("name", ["qwen2_5_omni", "qwen3_omni"])
+def test_a_thinker_saved_alone(name, tmp_path) -> None:
+    model, processor = load_pretrained(str(MAKERS[name](tmp_path)), device_map="cpu")
+    model.thinker.save_pretrained(tmp_path / "thinker")
+    processor.save_pretrained(tmp_path / "thinker")
+    alone, processor = load_pretrained(str(tmp_path / "thinker"), device_map="cpu")
+    assert alone.config.model_type in CHECKPOINTS and adapter_for(alone.config.model_type) is adapter_for(
+        model.config.model_type
+    )
+    answers = []
+    for each in (model, alone):
+        adapter = adapter_for(each.config.model_type)(each, processor)
+        inputs = adapter.audio_prompts([speech(1)], ["what?"]).inputs
+        answers.append(adapter.answers(inputs, max_new_tokens=4, do_sample=False))
+    assert answers[0] == answers[1]
+
+
 @pytest.mark.parametrize("chat", [False, True])
 @pytest.mark.parametrize("name", ["qwen2_5_omni", "qwen3_omni"])
 def test_both_kinds_are_registered_for_the_omni_models(name, chat) -> None:

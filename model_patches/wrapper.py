@@ -61,6 +61,7 @@ class AlasModel(lmms):
             "pretrained": pretrained,
             "weights": weights_fingerprint(pretrained, chosen.get("revision")),
             "load": dict(chosen),
+            "peft": weights_fingerprint(chosen["peft"]) if "peft" in chosen else None,
             "dtype": str(self._model.dtype),
             "device": self._device.type,
             "batch_size": self.batch_size_per_gpu,

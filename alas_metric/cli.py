@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_score(subparsers)
     report_cli.add_parsers(subparsers)
-    try:
-        from alas_tasks.cli import add_parsers
-    except ImportError:
-        return parser  # alas_metric can be installed alone
-    add_parsers(subparsers)
+    for package in ("alas_tasks", "model_patches"):
+        try:
+            module = import_module(f"{package}.cli")
+        except ImportError:
+            continue  # alas_metric can be installed alone
+        module.add_parsers(subparsers)
     return parser
 
 

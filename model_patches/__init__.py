@@ -7,10 +7,17 @@ session.py             the harness's requests, to records
 paired.py              one batch of documents, run twice
 capture.py             hooks that read the prefill's hidden states
 adapter.py             what a family supplies
+huggingface.py         what families of transformers share, and alas_hf: the general adapter
+loading.py             a checkpoint of transformers
+plain.py               other tasks, on ids that the harness does not have
 qwen2_audio.py         one family
-salmonn/               another, with its model
+audio_flamingo_3.py    another
+qwen_omni.py           two more
+gemma3n.py             what alas_hf needs for one
+salmonn/               a family that transformers lacks, with its model
 whisper_reference.py   word timestamps
 probing.py             one utterance from Python
+cli.py                 ``alas models``
 """
 
 from __future__ import annotations

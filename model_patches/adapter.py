@@ -17,7 +17,7 @@ import torch
 
 from alas_metric.errors import SkipDocument
 from alas_metric.units import Unit
-from model_patches.capture import CaptureMismatch, Decoder
+from model_patches.capture import CaptureMismatch, Decoder, find_decoder
 
 # A character of the private use area: no tokenizer or template gives it a meaning, and clean_text removes it.
 _MARK = "\ue000"
@@ -62,6 +62,15 @@ class SpeechAdapter(ABC):
     min_positions: ClassVar[int] = 1
     """Audio with fewer positions cannot be run."""
 
+    batches: ClassVar[bool] = True
+    """Whether documents may be run in batches: only where tests show that it does not move the scores."""
+
+    tolerance: float = 2
+    """How many positions an audio may have more or fewer than its duration tells."""
+
+    verify: ClassVar[bool] = False
+    """Whether the first document also compares what the hooks read with the model's own ``output_hidden_states``."""
+
     def __init__(self, model: Any, processor: Any) -> None:
         self.model = model
         self.processor = processor
@@ -101,14 +110,28 @@ class SpeechAdapter(ABC):
     @property
     def decoder(self) -> Decoder:
         """The layers and the final norm of the language model."""
-        decoder = self.model.get_decoder()
-        decoder = getattr(decoder, "model", decoder)
-        return Decoder(list(decoder.layers), decoder.norm)
+        return find_decoder(self.model)
 
     @property
     def device(self) -> torch.device:
         """Where the inputs go."""
         return self.model.get_input_embeddings().weight.device
+
+    @property
+    def generation(self) -> Mapping[str, Any]:
+        """What ``generate`` is given unless the task says otherwise."""
+        return {}
+
+    def generate(self, inputs: Mapping[str, Any], **generation: Any) -> Any:
+        """Call the model's ``generate``, with the inputs where the model wants them."""
+        placed = {name: v.to(self.device) if isinstance(v, torch.Tensor) else v for name, v in inputs.items()}
+        with torch.no_grad():
+            return self.model.generate(**placed, **{**self.generation, **generation})
+
+    def answers(self, inputs: Mapping[str, Any], **generation: Any) -> list[str]:
+        """Return the text that the model adds to each prompt of a batch."""
+        new = self.generate(inputs, **generation)[:, inputs["input_ids"].shape[1] :]
+        return self.tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def clean_text(self, text: str) -> str:
         """Return ``text`` without control characters and without the tokenizer's special tokens.
@@ -147,13 +170,7 @@ class SpeechAdapter(ABC):
             locate(partial(self.render_text, instruction=instruction), transcript)
             for transcript, instruction in zip(transcripts, instructions, strict=True)
         ]
-        encoded = self.tokenizer(
-            [text for text, _ in located],
-            padding=True,
-            padding_side="left",
-            return_tensors="pt",
-            return_offsets_mapping=True,
-        )
+        encoded = self.encode_text([text for text, _ in located], return_offsets_mapping=True)
         offsets = encoded.pop("offset_mapping")
         words = [
             tokens_of_units(offset.tolist(), mask.tolist(), row_units, start)
@@ -161,7 +178,20 @@ class SpeechAdapter(ABC):
                 offsets, encoded["attention_mask"], units, located, strict=True
             )
         ]
-        return Prompts(dict(encoded), words=words)
+        return Prompts(encoded, words=words)
+
+    def encode_text(self, prompts: list[str], **options: Any) -> dict[str, Any]:
+        """Return the model's inputs for prompts without audio, left-padded."""
+        special = self.adds_special_tokens(prompts)
+        encoded = self.tokenizer(
+            prompts, padding=True, padding_side="left", return_tensors="pt", add_special_tokens=special, **options
+        )
+        return dict(encoded)
+
+    def adds_special_tokens(self, prompts: Sequence[str]) -> bool:
+        """Tell whether the tokenizer is to add its special tokens: not where a template has written the first one."""
+        bos = self.tokenizer.bos_token
+        return bos is None or not prompts[0].startswith(bos)
 
     def render_text(self, transcript: str, instruction: str) -> str:
         """Return the prompt of the text run, as text."""
@@ -180,7 +210,7 @@ class SpeechAdapter(ABC):
             )
         for positions, duration in zip(prompts.positions, durations, strict=True):
             expected = duration / self.seconds_per_position
-            if abs(len(positions) - expected) > 2:
+            if abs(len(positions) - expected) > self.tolerance:
                 raise CaptureMismatch(
                     f"{duration:.2f} s of audio should give about {expected:.0f} positions of "
                     f"{self.seconds_per_position} s each, the prompt holds {len(positions)}: was the audio cut?"

@@ -26,15 +26,59 @@ class CaptureMismatch(RuntimeError):
 
 @dataclass(frozen=True)
 class Decoder:
-    """The parts of a language model that are read: its layers, in order, and its final norm."""
+    """The parts of a language model that are read.
+
+    Args:
+        layers: its layers, in order.
+        norm: its final norm.
+        select: from what is read to ``(batch, positions, hidden size)``, for models whose layers hand on more.
+    """
 
     layers: Sequence[nn.Module]
     norm: nn.Module
+    select: Callable[[torch.Tensor], torch.Tensor] = lambda states: states
 
     @property
     def num_entries(self) -> int:
         """Number of hidden states, layers + 1."""
         return len(self.layers) + 1
+
+
+def find_decoder(model: Any) -> Decoder:
+    """Return the layers and the final norm of the language model inside a transformers model.
+
+    Raises:
+        CaptureMismatch: If there is no such place, or more than one.
+    """
+    start = model.get_decoder() if hasattr(model, "get_decoder") else model
+    # Breadth first, so that the stack that `get_decoder` names wins over those inside it.
+    open_modules = [start]
+    while open_modules:
+        found = [decoder for module in open_modules if (decoder := _as_decoder(module)) is not None]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            break
+        open_modules = [child for module in open_modules for child in module.children() if not _is_encoder(child)]
+    raise CaptureMismatch(
+        f"{type(model).__name__} has no stack of layers with one final norm behind get_decoder(), which is a "
+        f"{type(start).__name__}: its hidden states cannot be read"
+    )
+
+
+_NORMS = ("norm", "norm_f", "final_layernorm", "final_layer_norm", "ln_f", "embedding_norm")
+
+
+def _as_decoder(module: nn.Module) -> Decoder | None:
+    """Return a module's layers and final norm, if it has both."""
+    layers = getattr(module, "layers", None)
+    norms = [getattr(module, name) for name in _NORMS if isinstance(getattr(module, name, None), nn.Module)]
+    return Decoder(list(layers), norms[0]) if isinstance(layers, nn.ModuleList) and len(norms) == 1 else None
+
+
+def _is_encoder(module: nn.Module) -> bool:
+    """Tell whether a module reads audio or images; its layers are no part of the language model."""
+    return any(word in type(module).__name__.lower() for word in ("audio", "vision", "encoder", "tower"))
 
 
 @dataclass
@@ -78,6 +122,7 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
 
     def report(entry: int, states: torch.Tensor) -> None:
         if len(prefill.seen) <= last:
+            states = decoder.select(states)
             prefill.seen.append(entry)
             prefill.shape = tuple(states.shape)
             on_layer(entry, states.detach())
@@ -178,3 +223,29 @@ def full_precision(device_type: str) -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(precision)
+
+
+def verify_capture(decoder: Decoder, generate: Callable[..., Any]) -> None:
+    """Compare what the hooks read in a prefill with the model's own ``output_hidden_states``.
+
+    Args:
+        decoder: the layers and the final norm that are hooked.
+        generate: the model's ``generate``, with the inputs of one prompt.
+
+    Raises:
+        CaptureMismatch: If an entry differs in a single number.
+    """
+    captured: list[torch.Tensor] = []
+    with capture_prefill(decoder, lambda _entry, states: captured.append(states)):
+        output = generate(
+            max_new_tokens=1, do_sample=False, num_beams=1, output_hidden_states=True, return_dict_in_generate=True
+        )
+    own = output.hidden_states[0] if output.hidden_states else ()
+    if len(own) != len(captured):
+        raise CaptureMismatch(f"the model returns {len(own)} hidden states, the hooks read {len(captured)}")
+    for entry, (states, expected) in enumerate(zip(captured, own, strict=True)):
+        if states.shape != expected.shape or not torch.equal(states, expected.to(states.device)):
+            raise CaptureMismatch(
+                f"hidden states read in entry {entry} of {len(own)} are not those of output_hidden_states "
+                f"(shapes {tuple(states.shape)} and {tuple(expected.shape)}): this model needs an adapter of its own"
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from alas_metric.errors import FatalError
@@ -70,3 +70,42 @@ class AlasOptions:
                 f"Those of ALAS are: {', '.join(known)}."
             )
         return cls(**{known[name]: value for name, value in arguments.items()})
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a checkpoint of transformers is loaded; model arguments without a prefix.
+
+    Args:
+        dtype: ``auto`` (the checkpoint's), ``float32``, ``bfloat16`` or ``float16``.
+        attn_implementation: ``eager``, ``sdpa``, ``flash_attention_2``; default: transformers' choice.
+        revision: the hub revision of the checkpoint.
+        peft: folder or hub id of an adapter on top (LoRA and its kin), as peft saves it.
+        load_in_4bit: quantise the weights with bitsandbytes (NF4) while loading.
+        load_in_8bit: the same with 8 bits.
+
+    Raises:
+        FatalError: If both are asked for.
+    """
+
+    dtype: str = "auto"
+    attn_implementation: str | None = None
+    revision: str | None = None
+    peft: str | None = None
+    load_in_4bit: bool = False
+    load_in_8bit: bool = False
+
+    def __post_init__(self) -> None:
+        if self.load_in_4bit and self.load_in_8bit:
+            raise FatalError("load_in_4bit and load_in_8bit cannot both be true")
+
+    @classmethod
+    def take(cls, arguments: Mapping[str, Any]) -> tuple[LoadOptions, dict[str, Any]]:
+        """Return these options, and the arguments that are none of them."""
+        names = {field.name for field in fields(cls)}
+        mine = {name: value for name, value in arguments.items() if name in names}
+        return cls(**mine), {name: value for name, value in arguments.items() if name not in names}
+
+    def chosen(self) -> dict[str, Any]:
+        """Return those that are set."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, False)}

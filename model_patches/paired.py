@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from alas_metric.record import AlignmentRecord
 from alas_metric.units import Unit, split_units
 from alas_tasks.speech import SAMPLE_RATE, SpeechSample
 from model_patches.adapter import Prompts, SpeechAdapter
-from model_patches.capture import CaptureMismatch, FrameSimilarity, WordPooling, capture_prefill
+from model_patches.capture import CaptureMismatch, FrameSimilarity, WordPooling, capture_prefill, verify_capture
 from model_patches.whisper_reference import WhisperReference
 from model_patches.word_timing import times_of_units
 
@@ -162,6 +163,8 @@ class PairedRuns:
             )
             audio = self.adapter.audio_prompts(list(audios), instructions)
             self.adapter.check_audio(audio, [len(samples) / SAMPLE_RATE for samples in audios])
+            if self.adapter.verify and not self.proven:
+                verify_capture(self.adapter.decoder, partial(self.adapter.generate, audio.inputs))
             pooling = WordPooling(text.words)
             text_answers = self._generate(text, pooling, generation)
             frames = FrameSimilarity(audio.positions, pooling.vectors, check=not self.proven)
@@ -184,15 +187,10 @@ class PairedRuns:
         self, prompts: Prompts, on_layer: Callable[[int, torch.Tensor], None], generation: Mapping[str, Any]
     ) -> list[str]:
         adapter = self.adapter
-        inputs = {
-            name: value.to(adapter.device) if isinstance(value, torch.Tensor) else value
-            for name, value in prompts.inputs.items()
-        }
-        with torch.no_grad(), capture_prefill(adapter.decoder, on_layer) as prefill:
-            tokens = adapter.model.generate(**inputs, **generation)
+        with capture_prefill(adapter.decoder, on_layer) as prefill:
+            answers = adapter.answers(prompts.inputs, **generation)
         prefill.check(prompts.batch_size, prompts.length, adapter.decoder.num_entries)
-        new = tokens[:, prompts.length :]
-        return adapter.processor.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return answers
 
     def _record(
         self, document: Prepared, similarity: np.ndarray, audio_answer: str, text_answer: str

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-from lmms_eval.models.model_utils.audio_processing import split_audio
 from lmms_eval.models.simple.qwen2_audio import Qwen2_Audio as StockQwen2Audio
 
-from model_patches.adapter import SpeechAdapter
-from model_patches.wrapper import AlasModel
-
-# Two convolutions of stride 1 and 2 and a pooling of 2 lie between the log-mel frames and the positions.
-_FRAMES_PER_POSITION = 4
+from model_patches.huggingface import HuggingFaceAdapter, HuggingFaceModel
 
 # The stock wrapper's template for add_system_prompt=False: Qwen2-Audio's own without the system turn.
 _TURN = (
@@ -26,7 +19,7 @@ _TURN = (
 )
 
 
-class Qwen2AudioAdapter(SpeechAdapter):
+class Qwen2AudioAdapter(HuggingFaceAdapter):
     """Prompts and positions of ``Qwen2AudioForConditionalGeneration``.
 
     Args:
@@ -36,6 +29,10 @@ class Qwen2AudioAdapter(SpeechAdapter):
         simple_prompt: audio tokens and text without the chat template, for the base model.
     """
 
+    verify = False
+    batches = True
+    # Two convolutions of stride 1 and 2 and a pooling of 2 lie between the log-mel frames and the positions.
+    frames_per_position = 4
     # Without two adjacent placeholders transformers falls back to an older way of merging, which fails in `generate`
     # (5.23: the attention mask is dropped when nothing is padded). The path over one position is forced anyway.
     min_positions = 2
@@ -47,62 +44,14 @@ class Qwen2AudioAdapter(SpeechAdapter):
         self.add_generation_prompt = add_generation_prompt
         self.simple_prompt = simple_prompt
 
-    @classmethod
-    def load(cls, pretrained: str, *, dtype: str, device_map: Any, **kwargs: Any) -> tuple[Any, Any]:
-        """Load a checkpoint of Qwen2-Audio through transformers."""
-        from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
-
-        revision = {"revision": kwargs["revision"]} if kwargs.get("revision") else {}
-        model = Qwen2AudioForConditionalGeneration.from_pretrained(
-            pretrained, dtype=dtype, device_map=device_map, **kwargs
-        )
-        return model.eval(), AutoProcessor.from_pretrained(pretrained, **revision)
-
-    @property
-    def seconds_per_position(self) -> float:
-        """0.04 s with the published feature extractor."""
-        extractor = self.processor.feature_extractor
-        return _FRAMES_PER_POSITION * extractor.hop_length / extractor.sampling_rate
-
-    @property
-    def audio_token_id(self) -> int:
-        """The id of ``<|AUDIO|>``, which the processor repeats once per position."""
-        return self.processor.audio_token_id
-
-    def split(self, audio: np.ndarray) -> list[np.ndarray]:
-        """Cut as the stock wrapper does, every 30 s; a rest too short for one position is dropped."""
-        extractor = self.processor.feature_extractor
-        pieces = split_audio(audio, chunk_lim=extractor.n_samples)
-        return [piece for piece in pieces if _num_positions(len(piece), extractor.hop_length) > 0] or pieces[:1]
-
     def render(self, instruction: str, num_segments: int) -> str:
         """Return the chat template's text, or the base model's plain prompt."""
         if self.simple_prompt:
             return "<|audio_bos|><|AUDIO|><|audio_eos|>" * num_segments + instruction
-        audio = [{"type": "audio", "audio_url": "placeholder.wav"} for _ in range(num_segments)]
-        turn = {"role": "user", "content": [*audio, {"type": "text", "text": instruction}]}
-        return self.processor.apply_chat_template(
-            [turn], add_generation_prompt=self.add_generation_prompt, tokenize=False
-        )
-
-    def encode_audio(self, prompts: list[str], segments: list[list[np.ndarray]]) -> Mapping[str, Any]:
-        """Return token ids with one placeholder per position, and log-mel features."""
-        return self.processor(
-            text=prompts,
-            audio=[piece for pieces in segments for piece in pieces],
-            return_tensors="pt",
-            padding=True,
-            padding_side="left",
-            sampling_rate=self.processor.feature_extractor.sampling_rate,
-        )
+        return super().render(instruction, num_segments)
 
 
-def _num_positions(num_samples: int, hop_length: int) -> int:
-    frames = -(-num_samples // hop_length)
-    return ((frames - 1) // 2 + 1) // 2 if frames > 0 else 0
-
-
-class Qwen2Audio(AlasModel, StockQwen2Audio):
+class Qwen2Audio(HuggingFaceModel, StockQwen2Audio):
     """The harness's ``qwen2_audio``: stock on every other task, paired runs on ALAS tasks.
 
     Args:
@@ -114,10 +63,7 @@ class Qwen2Audio(AlasModel, StockQwen2Audio):
         add_generation_prompt: whether the assistant's turn is opened.
         add_system_prompt: whether the chat template's system turn is kept.
         simple_prompt: no chat template, for the base model.
-        dtype: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
-        attn_implementation: ``eager``, ``sdpa``, ``flash_attention_2``; default: transformers' choice.
-        revision: the hub revision of the checkpoint.
-        **alas: options with the prefix ``alas_``, see `model_patches.options.AlasOptions`.
+        **options: `model_patches.options.LoadOptions`, and `AlasOptions` with the prefix ``alas_``.
     """
 
     adapter_class = Qwen2AudioAdapter
@@ -132,20 +78,10 @@ class Qwen2Audio(AlasModel, StockQwen2Audio):
         add_generation_prompt: bool = True,
         add_system_prompt: bool = True,
         simple_prompt: bool = False,
-        dtype: str = "auto",
-        attn_implementation: str | None = None,
-        revision: str | None = None,
-        **alas: Any,
+        **options: Any,
     ) -> None:
         # Not the stock __init__: it hard-codes CUDA and takes no dtype. The attributes are the stock wrapper's.
-        self.start(
-            pretrained=pretrained,
-            device=device,
-            device_map=device_map,
-            batch_size=batch_size,
-            options=alas,
-            load_arguments={"dtype": dtype, "attn_implementation": attn_implementation, "revision": revision},
-        )
+        self.start_pretrained(pretrained, options, device=device, device_map=device_map, batch_size=batch_size)
         self.use_cache = use_cache
         self.add_generation_prompt = add_generation_prompt
         self.add_system_prompt = add_system_prompt

@@ -6,24 +6,51 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+_GENERAL = "model_patches.huggingface.HuggingFaceAdapter"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One kind of checkpoint and what is known of it.
+
+    Args:
+        model_type: ``config.model_type`` in transformers.
+        pretrained: a published checkpoint, a hub id; the first of a family is the harness's default.
+        rate: audio positions per second.
+        longest: what of an audio the model hears.
+        needs: packages beyond ours.
+        adapter: the `SpeechAdapter`, where it is not the family's.
+        tried: with what the adapter was shown to work.
+    """
+
+    model_type: str
+    pretrained: str
+    rate: float
+    longest: str = "all"
+    needs: tuple[str, ...] = ()
+    adapter: str | None = None
+    tried: str = "tiny random checkpoint"
+
 
 @dataclass(frozen=True)
 class Family:
-    """One family of speech LLMs.
+    """A model id of the harness.
 
     Args:
-        model_id: the harness's model id, as in ``--model``.
+        model_id: the id, as in ``--model``.
         simple_class: the class that takes the harness's simple requests.
         adapter: the `SpeechAdapter` of the family.
-        model_types: values of ``config.model_type`` in transformers that this adapter reads; `probe` finds it by them.
+        checkpoints: what it is known to read; `probe` finds the adapter by their model types.
         chat_class: the class that takes chat requests, for ids that the harness knows in both kinds.
+        others_need: packages that the harness's own tasks on this id import.
     """
 
     model_id: str
     simple_class: str
     adapter: str
-    model_types: tuple[str, ...]
+    checkpoints: tuple[Checkpoint, ...]
     chat_class: str | None = None
+    others_need: tuple[str, ...] = ()
 
 
 FAMILIES = (
@@ -31,13 +58,74 @@ FAMILIES = (
         model_id="qwen2_audio",
         simple_class="model_patches.qwen2_audio.Qwen2Audio",
         adapter="model_patches.qwen2_audio.Qwen2AudioAdapter",
-        model_types=("qwen2_audio",),
+        checkpoints=(
+            Checkpoint("qwen2_audio", "Qwen/Qwen2-Audio-7B-Instruct", 25, "all, in pieces of 30 s of one prompt"),
+        ),
     ),
     Family(
         model_id="salmonn",
         simple_class="model_patches.salmonn.wrapper.Salmonn",
         adapter="model_patches.salmonn.adapter.SalmonnAdapter",
-        model_types=("salmonn",),
+        checkpoints=(
+            Checkpoint(
+                "salmonn",
+                "tsinghua-ee/SALMONN-7B/salmonn_7b_v0.pth",
+                1 / 0.34,
+                "30 s; longer audio is left out",
+                tried="recorded outputs of the original code",
+            ),
+        ),
+    ),
+    Family(
+        model_id="audio_flamingo_3",
+        simple_class="model_patches.audio_flamingo_3.AudioFlamingo3",
+        adapter="model_patches.audio_flamingo_3.AudioFlamingo3Adapter",
+        checkpoints=(Checkpoint("audioflamingo3", "nvidia/audio-flamingo-3-hf", 25, "10 minutes, in windows of 30 s"),),
+    ),
+    Family(
+        model_id="qwen2_5_omni",
+        simple_class="model_patches.qwen_omni.Qwen25Omni",
+        chat_class="model_patches.qwen_omni.Qwen25OmniChat",
+        adapter="model_patches.qwen_omni.Qwen25OmniAdapter",
+        checkpoints=(
+            Checkpoint("qwen2_5_omni", "Qwen/Qwen2.5-Omni-7B", 25, "all, in pieces of 300 s of one prompt"),
+            Checkpoint("qwen2_5_omni_thinker", "a thinker saved alone", 25, "as above", tried="as above"),
+        ),
+        others_need=("moviepy", "qwen_omni_utils"),
+    ),
+    Family(
+        model_id="qwen3_omni",
+        simple_class="model_patches.qwen_omni.Qwen3Omni",
+        chat_class="model_patches.qwen_omni.Qwen3OmniChat",
+        adapter="model_patches.qwen_omni.Qwen3OmniAdapter",
+        checkpoints=(
+            Checkpoint("qwen3_omni_moe", "Qwen/Qwen3-Omni-30B-A3B-Instruct", 13),
+            Checkpoint("qwen3_omni_moe_thinker", "a thinker saved alone", 13, tried="as above"),
+        ),
+        others_need=("moviepy", "qwen_omni_utils"),
+    ),
+    Family(
+        model_id="alas_hf",
+        simple_class="model_patches.huggingface.AlasHf",
+        adapter=_GENERAL,
+        checkpoints=(
+            Checkpoint("musicflamingo", "nvidia/music-flamingo-2601-hf", 25, "20 minutes, in windows of 30 s"),
+            Checkpoint("glmasr", "zai-org/GLM-ASR-Nano-2512", 12.5, "655 s, in windows of 30 s"),
+            Checkpoint("qwen3_asr", "Qwen/Qwen3-ASR-1.7B-hf", 13),
+            Checkpoint("fun_asr_nano", "FunAudioLLM/Fun-ASR-Nano-2512-hf", 1 / 0.06, needs=("torchaudio",)),
+            Checkpoint("moss_transcribe_diarize", "hf-audio/MOSS-Transcribe-Diarize-HF", 12.5),
+            Checkpoint("granite_speech", "ibm-granite/granite-speech-3.3-8b", 10, needs=("torchaudio",)),
+            Checkpoint("phi4_multimodal", "microsoft/Phi-4-multimodal-instruct", 12.5),
+            Checkpoint("gemma4", "google/gemma-4-e2b-it", 25, "30 s; longer audio is left out"),
+            Checkpoint(
+                "gemma3n",
+                "google/gemma-3n-E4B-it",
+                6.25,
+                "30 s; longer audio is left out",
+                needs=("timm",),
+                adapter="model_patches.gemma3n.Gemma3nAdapter",
+            ),
+        ),
     ),
 )
 
@@ -52,16 +140,9 @@ def load_object(path: str) -> Any:
 
 
 def adapter_for(model_type: str) -> Any:
-    """Return the adapter class for a ``config.model_type`` of transformers.
-
-    Raises:
-        ValueError: If no family reads that type.
-    """
+    """Return the adapter class for a ``config.model_type`` of transformers: the family's own, else the general one."""
     for family in FAMILIES:
-        if model_type in family.model_types:
-            return load_object(family.adapter)
-    known = sorted(name for family in FAMILIES for name in family.model_types)
-    raise ValueError(
-        f"no adapter for models of type {model_type!r}; known types: {', '.join(known)}. "
-        "README.md, 'Adding a model family', says what an adapter has to supply."
-    )
+        for checkpoint in family.checkpoints:
+            if checkpoint.model_type == model_type:
+                return load_object(checkpoint.adapter or family.adapter)
+    return load_object(_GENERAL)

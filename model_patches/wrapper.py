@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +14,7 @@ from loguru import logger
 
 from alas_metric.errors import FatalError
 from model_patches.adapter import SpeechAdapter
+from model_patches.capture import CaptureMismatch
 from model_patches.dumping import Dumps
 from model_patches.journal import weights_fingerprint
 from model_patches.options import AlasOptions
@@ -49,7 +51,7 @@ class AlasModel(lmms):
         self.alas_options = AlasOptions.from_model_args(options)
         if options:  # what is wrong with them shows before the model is loaded
             check_options(self.alas_options, self._device)
-        spread = device_map == "auto" and accelerator.num_processes == 1
+        spread = device_map == "auto" and accelerator.num_processes == 1 and self._device.type == "cuda"
         self.device_map = "auto" if spread else str(self._device)
         chosen = {name: value for name, value in load_arguments.items() if value is not None}
         self._model, self.processor = self.adapter_class.load(pretrained, device_map=self.device_map, **chosen)
@@ -61,6 +63,7 @@ class AlasModel(lmms):
             "pretrained": pretrained,
             "weights": weights_fingerprint(pretrained, chosen.get("revision")),
             "load": dict(chosen),
+            "peft": weights_fingerprint(chosen["peft"]) if "peft" in chosen else None,
             "dtype": str(self._model.dtype),
             "device": self._device.type,
             "batch_size": self.batch_size_per_gpu,
@@ -93,6 +96,18 @@ class AlasModel(lmms):
         """Return the adapter for the loaded model."""
         return self.adapter_class(self.model, self.processor)
 
+    @cached_property
+    def alas_adapter(self) -> SpeechAdapter:
+        """The adapter for the loaded model.
+
+        Raises:
+            FatalError: saying what in the model or its processor does not fit.
+        """
+        try:
+            return self.make_adapter()
+        except (ValueError, CaptureMismatch) as error:
+            raise FatalError(f"the hidden states of {self._identity['pretrained']} cannot be read: {error}") from error
+
     def generate_until(self, requests: list[Any]) -> list[Any]:
         """Answer requests: those of ALAS tasks with records, all others as the stock wrapper does."""
         ours = [bool((request.metadata or {}).get("alas")) for request in requests]
@@ -110,7 +125,7 @@ class AlasModel(lmms):
                 "or device_map=auto in a single process"
             )
         if self._session is None:
-            adapter = self.make_adapter()
+            adapter = self.alas_adapter
             self._session = Session(
                 adapter,
                 self.alas_options,
@@ -128,6 +143,9 @@ class AlasModel(lmms):
 
     def _safe_batch_size(self) -> int:
         """Return the batch size at which padding does not move the scores: in half precision it does."""
+        if self.batch_size > 1 and not self.alas_adapter.batches:
+            logger.warning("ALAS documents are run one by one: this family has not been shown to take batches unmoved")
+            return 1
         if self.batch_size > 1 and self._model.dtype != torch.float32:
             logger.warning(
                 f"ALAS documents are run one by one: in {self._model.dtype} the padding of a batch moves hidden "
@@ -141,6 +159,7 @@ class AlasModel(lmms):
         if self._session is not None:
             self._session.close()
             self._session = None
+        self.__dict__.pop("alas_adapter", None)
         super().clean()
 
 

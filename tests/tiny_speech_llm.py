@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -77,23 +77,24 @@ def make_qwen2_audio(
 
 
 def _byte_level_bpe() -> Qwen2TokenizerFast:
-    tokenizer = _trained_bpe(_TEXT, 400)
+    tokenizer = train_bpe(_SPECIALS)
     fast = Qwen2TokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     fast.add_special_tokens({"additional_special_tokens": _SPECIALS})
     return fast
 
 
-def _trained_bpe(text: Iterable[str], size: int) -> Tokenizer:
+def train_bpe(specials: Sequence[str], size: int = 400) -> Tokenizer:
+    """Return a byte-level BPE tokenizer trained on a few sentences."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=size,
-        special_tokens=_SPECIALS,
+        special_tokens=list(specials),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(text, trainer)
+    tokenizer.train_from_iterator(_TEXT, trainer)
     return tokenizer
 
 
@@ -103,7 +104,7 @@ def make_sentence_bert(folder: Path, seed: int = 0) -> Path:
     from sentence_transformers import models as parts
 
     bert = folder / "bert"
-    tokenizer = _trained_bpe(_TEXT, 400)
+    tokenizer = train_bpe(_SPECIALS)
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<|endoftext|>", model_max_length=128)
     torch.manual_seed(seed)
     config = BertConfig(

@@ -57,7 +57,13 @@ class SalmonnAdapter(SpeechAdapter):
         return [audio]
 
     def render(self, instruction: str, num_segments: int) -> str:
-        """Return the original's template, with the audio before the instruction."""
+        """Return the original's template, with the audio before the instruction.
+
+        Raises:
+            ValueError: For more than one piece of audio.
+        """
+        if num_segments > 1:
+            raise ValueError("SALMONN takes one audio per question")
         speech = f"<Speech>{PLACEHOLDER}</Speech> " if num_segments else ""
         return _TEMPLATE.format(speech + instruction)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -83,10 +82,6 @@ class SalmonnProcessor:
             "beats_features": torch.nn.utils.rnn.pad_sequence(banks, batch_first=True),
             "beats_lengths": torch.tensor([len(bank) for bank in banks]),
         }
-
-    def batch_decode(self, ids: torch.Tensor, **kwargs: Any) -> list[str]:
-        """Return the text of answers."""
-        return self.tokenizer.batch_decode(ids, **kwargs)
 
 
 def fit(audio: np.ndarray) -> np.ndarray:

@@ -255,7 +255,7 @@ def test_the_record_survives_answers_of_any_shape(make, monkeypatch) -> None:
 
     answers = ['<think>no</think> "yes" {"a": [1]}', ""]
     session = make()
-    monkeypatch.setattr(session.runs.adapter.processor, "batch_decode", lambda *a, **k: [answers[0]])
+    monkeypatch.setattr(session.runs.adapter.tokenizer, "batch_decode", lambda *a, **k: [answers[0]])
     (answer,) = session.answer(requests_for([sample("a")]), {"task": {"test": [sample("a")]}})
     stripped = strip_reasoning_tags(answer.strip(), [["<think>", "</think>"]])
     assert AlignmentRecord.from_json(stripped).audio_answer == answers[0]

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import torch
 from lmms_eval.api.instance import Instance
+from lmms_eval.models.simple import audio_flamingo_3 as flamingo_module
 from lmms_eval.models.simple import qwen2_audio as stock_module
+from tiny_families import make_audio_flamingo_3
 
 from alas_metric.errors import FatalError
+from model_patches.audio_flamingo_3 import AudioFlamingo3
 from model_patches.qwen2_audio import Qwen2Audio
 
 DOCUMENTS = [
@@ -21,20 +24,21 @@ DOCUMENTS = [
 QUESTIONS = ["what?", "who is it that speaks?", "describe the sound"]
 
 
+def on_this_machine(module, wrapper: str, model: str, **arguments):
+    """Make one of the harness's own wrappers, whose hard-coded CUDA is turned to the CPU where there is none."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not torch.cuda.is_available():
+            load = getattr(module, model).from_pretrained
+            shim = SimpleNamespace(from_pretrained=lambda name, **kw: load(name, **{**kw, "device_map": "cpu"}))
+            patch.setattr(module, model, shim)
+            patch.setattr(module, "torch", SimpleNamespace(device=lambda _name: torch.device("cpu")))
+        return getattr(module, wrapper)(**arguments)
+
+
 @pytest.fixture(scope="module")
 def make_stock(qwen2_audio_folder):
-    """The harness's own wrapper, whose hard-coded CUDA is turned to the CPU where there is none."""
-
-    def make(**arguments):
-        with pytest.MonkeyPatch.context() as patch:
-            if not torch.cuda.is_available():
-                load = stock_module.Qwen2AudioForConditionalGeneration.from_pretrained
-                shim = SimpleNamespace(from_pretrained=lambda name, **kw: load(name, **{**kw, "device_map": "cpu"}))
-                patch.setattr(stock_module, "Qwen2AudioForConditionalGeneration", shim)
-                patch.setattr(stock_module, "torch", SimpleNamespace(device=lambda _name: torch.device("cpu")))
-            return stock_module.Qwen2_Audio(pretrained=str(qwen2_audio_folder), **arguments)
-
-    return make
+    names = ("Qwen2_Audio", "Qwen2AudioForConditionalGeneration")
+    return lambda **arguments: on_this_machine(stock_module, *names, pretrained=str(qwen2_audio_folder), **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +78,12 @@ def test_same_requests_and_same_answers(make_stock, make_patched, arguments) -> 
     arguments = {"batch_size": 1, **arguments}
     if arguments.get("simple_prompt"):  # the stock wrapper takes no second segment then
         DOCUMENTS[2]["array"] = DOCUMENTS[2]["array"][: 16000 * 5]
-    expected, expected_calls = ask(make_stock(**arguments), max_new_tokens=6, until=["zz"])
-    answers, calls = ask(make_patched(**arguments), max_new_tokens=6, until=["zz"])
+    same_calls_and_answers(make_stock(**arguments), make_patched(**arguments))
+
+
+def same_calls_and_answers(stock, patched) -> None:
+    expected, expected_calls = ask(stock, max_new_tokens=6, until=["zz"])
+    answers, calls = ask(patched, max_new_tokens=6, until=["zz"])
     assert answers == expected
     assert len(calls) == len(expected_calls) > 0
     for call, other in zip(calls, expected_calls, strict=True):
@@ -85,19 +93,25 @@ def test_same_requests_and_same_answers(make_stock, make_patched, arguments) -> 
             assert same, name
 
 
+def accepts_every_argument(stock: type, ours: type) -> None:
+    expected = inspect.signature(stock.__init__).parameters
+    taken = inspect.signature(ours.__init__).parameters
+    assert set(expected) - {"kwargs"} <= set(taken)
+    for name in set(expected) - {"self", "kwargs", "device", "device_map"}:
+        assert taken[name].default == expected[name].default
+
+
 def test_every_stock_argument_is_accepted() -> None:
-    stock = inspect.signature(stock_module.Qwen2_Audio.__init__).parameters
-    ours = inspect.signature(Qwen2Audio.__init__).parameters
-    assert set(stock) - {"kwargs"} <= set(ours)
-    for name in (
-        "pretrained",
-        "batch_size",
-        "use_cache",
-        "add_generation_prompt",
-        "add_system_prompt",
-        "simple_prompt",
-    ):
-        assert ours[name].default == stock[name].default
+    accepts_every_argument(stock_module.Qwen2_Audio, Qwen2Audio)
+    accepts_every_argument(flamingo_module.AudioFlamingo3, AudioFlamingo3)
+
+
+def test_audio_flamingo_3_too(tmp_path) -> None:
+    folder = str(make_audio_flamingo_3(tmp_path))
+    names = ("AudioFlamingo3", "AudioFlamingo3ForConditionalGeneration")
+    stock, ours = on_this_machine(flamingo_module, *names, pretrained=folder), AudioFlamingo3(pretrained=folder)
+    assert not set(vars(stock)) - set(vars(ours))
+    same_calls_and_answers(stock, ours)
 
 
 def test_the_same_attributes_are_set(make_stock, make_patched) -> None:

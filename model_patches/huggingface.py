@@ -1,0 +1,383 @@
+"""Models of transformers that put a placeholder into the prompt for each position of audio.
+
+`HuggingFaceAdapter` finds out by itself what it has to know: the placeholder, how the chat template wants the audio,
+seconds per position, the longest piece, the decoder. It refuses where it cannot be sure, and the first document checks
+the rest. A family of its own states what is known of it instead (`qwen2_audio.py`, `audio_flamingo_3.py`, ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from alas_metric.errors import FatalError, SkipDocument
+from alas_tasks.speech import SAMPLE_RATE
+from model_patches.adapter import Prompts, SpeechAdapter
+from model_patches.loading import load_pretrained
+from model_patches.options import LoadOptions
+from model_patches.plain import PlainModel
+from model_patches.registry import adapter_for
+from model_patches.wrapper import AlasModel
+
+_STEP = SAMPLE_RATE // 100
+"""Samples of one frame, at the 10 ms of every feature extractor at hand: the resolution of what is measured."""
+
+
+class HuggingFaceAdapter(SpeechAdapter):
+    """Prompts and positions of a transformers model with an audio placeholder.
+
+    Args:
+        model: the model; of one that also speaks, the thinker is taken.
+        processor: its processor: tokenizer, audio feature extractor, chat template.
+        system_prompt: a system turn before the user's; None: what the template does by itself.
+
+    Raises:
+        ValueError: saying what the processor lacks.
+    """
+
+    verify = True
+    batches = False
+
+    frames_per_position: ClassVar[float | None] = None
+    """Frames of the feature extractor in one position, where the family's are known; None: measured."""
+
+    add_generation_prompt = True
+    """Whether the assistant's turn is opened."""
+
+    def __init__(self, model: Any, processor: Any, *, system_prompt: str | None = None) -> None:
+        require_parts(processor)
+        super().__init__(getattr(model, "thinker", model), processor)
+        self.system_prompt = system_prompt
+
+    @classmethod
+    def load(cls, pretrained: str, *, dtype: str, device_map: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """Load a checkpoint through transformers; ``kwargs`` as `model_patches.options.LoadOptions`."""
+        return load_pretrained(pretrained, dtype=dtype, device_map=device_map, **kwargs)
+
+    @property
+    def extractor(self) -> Any:
+        """What turns samples into features."""
+        return feature_extractor(self.processor)
+
+    @property
+    def generation(self) -> Mapping[str, Any]:
+        """The tokenizer's end and padding, where the model's generation configuration names none."""
+        config = self.model.generation_config
+        given = {"eos_token_id": self.tokenizer.eos_token_id, "pad_token_id": self.tokenizer.pad_token_id}
+        return {name: token for name, token in given.items() if getattr(config, name) is None}
+
+    # The prompt.
+
+    @cached_property
+    def audio_token_id(self) -> int:
+        """The placeholder's id, as processor, tokenizer or configuration name it.
+
+        Raises:
+            ValueError: If none of them does.
+        """
+        places = [
+            (self.processor, "audio_token_id"),
+            (self.tokenizer, "audio_token_id"),
+            (self.model.config, "audio_token_id"),
+            (self.model.config, "audio_token_index"),
+        ]
+        named = [token for place, name in places if isinstance(token := getattr(place, name, None), int)]
+        text = getattr(self.processor, "audio_token", None)
+        if not named and isinstance(text, str):
+            named = [self.tokenizer.convert_tokens_to_ids(text)]
+        if not named or named[0] == self.tokenizer.unk_token_id:
+            raise ValueError(
+                f"no audio placeholder is known to {type(self.processor).__name__} (audio_token_id, audio_token), "
+                "its tokenizer or the model's configuration (audio_token_id, audio_token_index)"
+            )
+        return named[0]
+
+    @cached_property
+    def placeholder(self) -> str:
+        """The placeholder as text."""
+        text = getattr(self.processor, "audio_token", None)
+        return text if isinstance(text, str) else self.tokenizer.convert_ids_to_tokens(self.audio_token_id)
+
+    def render(self, instruction: str, num_segments: int) -> str:
+        """Return the chat template's text.
+
+        Raises:
+            ValueError: If the template does not put one placeholder there for each piece of audio.
+        """
+        text = self._fill(instruction, num_segments, self.takes_parts)
+        if text.count(self.placeholder) != num_segments:
+            raise ValueError(
+                f"the chat template of {type(self.processor).__name__} renders {text.count(self.placeholder)} "
+                f"placeholders {self.placeholder!r} for {num_segments} pieces of audio"
+            )
+        return text
+
+    def _fill(self, instruction: str, num_segments: int, parts: bool) -> str:
+        content: Any = self.placeholder * num_segments + instruction
+        if parts:
+            audio = [{"type": "audio", "audio": "placeholder.wav"} for _ in range(num_segments)]
+            content = [*audio, {"type": "text", "text": instruction}]
+        turns = [{"role": "user", "content": content}]
+        if self.system_prompt is not None:
+            system = [{"type": "text", "text": self.system_prompt}] if parts else self.system_prompt
+            turns.insert(0, {"role": "system", "content": system})
+        templater = self.processor if getattr(self.processor, "chat_template", None) else self.tokenizer
+        return templater.apply_chat_template(turns, add_generation_prompt=self.add_generation_prompt, tokenize=False)
+
+    @cached_property
+    def takes_parts(self) -> bool:
+        """Whether the chat template takes audio as a part of the content; some take text with placeholders only.
+
+        Raises:
+            ValueError: If it takes neither.
+        """
+        errors = []
+        for parts in (True, False):
+            try:
+                if self._fill("?", 1, parts).count(self.placeholder) == 1:
+                    return parts
+            except Exception as error:  # templates are programs; what they raise is anything
+                errors.append(error)
+        raise ValueError(
+            f"the chat template of {type(self.processor).__name__} puts no placeholder {self.placeholder!r} into the "
+            f"prompt, neither for an audio part nor as text{': ' if errors else ''}{'; '.join(map(str, errors))}"
+        )
+
+    @cached_property
+    def takes_several(self) -> bool:
+        """Whether a prompt may hold more than one piece of audio."""
+        try:
+            self.encode_audio([self.render("?", 2)], [[noise(SAMPLE_RATE)] * 2])
+        except Exception:  # some processors refuse, each in its own way
+            return False
+        return True
+
+    def encode_audio(self, prompts: list[str], segments: list[list[np.ndarray]]) -> Mapping[str, Any]:
+        """Return token ids with one placeholder per position, and features in the model's precision."""
+        audio = [piece for pieces in segments for piece in pieces]
+        special = self.adds_special_tokens(prompts)
+        # Padding is the text's business alone: some feature extractors fail when they are told of it.
+        text = {"padding": True, "padding_side": "left", "add_special_tokens": special}
+        inputs = self.processor(text=prompts, audio=audio, return_tensors="pt", text_kwargs=text)
+        return {
+            name: value.to(self.model.dtype) if torch.is_floating_point(value) else value
+            for name, value in inputs.items()
+        }
+
+    # Time.
+
+    def num_positions(self, num_samples: int) -> int:
+        """Return how many positions audio of this length gets."""
+        inputs = self.encode_audio([self.render("?", 1)], [[noise(num_samples)]])
+        return int((inputs["input_ids"] == self.audio_token_id).sum())
+
+    @property
+    def seconds_per_position(self) -> float:
+        """The time of one position."""
+        if self.frames_per_position is None:
+            return self.stride.samples / SAMPLE_RATE
+        hop = getattr(self.extractor, "hop_length", _STEP)
+        return self.frames_per_position * hop / self.extractor.sampling_rate
+
+    @cached_property
+    def stride(self) -> Stride:
+        """Time of a position, measured.
+
+        Raises:
+            ValueError: If the number of positions does not follow the audio's length.
+        """
+        return measure_stride(self.num_positions)
+
+    @property
+    def tolerance(self) -> float:  # type: ignore[override]
+        """Two positions, or as many as come at once."""
+        return 2 if self.frames_per_position is not None else max(2, self.stride.step)
+
+    @property
+    def padded(self) -> bool:
+        """Whether positions are also given to silence that is added at the end."""
+        return self.frames_per_position is None and self.stride.padded
+
+    def split(self, audio: np.ndarray) -> list[np.ndarray]:
+        """Cut audio every `longest` samples; a rest too short for one position is dropped."""
+        window = self.longest if len(audio) > getattr(self.extractor, "n_samples", len(audio)) else None
+        if window is None or not self.takes_several:
+            return [audio]
+        *pieces, rest = [audio[start : start + window] for start in range(0, len(audio), window)]
+        return [*pieces, rest] if self.num_positions(len(rest)) > 0 else pieces
+
+    @cached_property
+    def longest(self) -> int | None:
+        """Samples after which the processor cuts audio, or None where its extractor's window is no such limit."""
+        window = self.extractor.n_samples
+        return window if self.num_positions(window + SAMPLE_RATE) == self.num_positions(window) else None
+
+    def audio_prompts(self, audios: list[np.ndarray], instructions: list[str]) -> Prompts:
+        """Return the batch of the audio run; positions that start after the end of the audio are left out.
+
+        Raises:
+            SkipDocument: If a document's audio is too short or too long for the model.
+        """
+        prompts = super().audio_prompts(audios, instructions)
+        samples = self.seconds_per_position * SAMPLE_RATE
+        for audio, positions in zip(audios, prompts.positions, strict=True):
+            short = len(positions) < len(audio) / samples - self.tolerance
+            if short and self.num_positions(len(audio) - SAMPLE_RATE) == self.num_positions(len(audio)):
+                raise SkipDocument(
+                    "too_long",
+                    f"the model hears {len(positions) * samples / SAMPLE_RATE:.2f} s of "
+                    f"{len(audio) / SAMPLE_RATE:.2f} s",
+                )
+        if not self.padded:
+            return prompts
+        heard = [found[: -int(-len(a) // samples)] for a, found in zip(audios, prompts.positions, strict=True)]
+        return replace(prompts, positions=heard)
+
+
+@dataclass(frozen=True)
+class Stride:
+    """The time of a position, as measured.
+
+    Args:
+        samples: at 16 kHz, of one position.
+        step: how many positions come at once.
+        padded: whether audio that is much shorter gets as many.
+    """
+
+    samples: float
+    step: int
+    padded: bool
+
+
+def measure_stride(count: Callable[[int], int]) -> Stride:
+    """Return the time of a position from two places, 12 s or more apart, at which their number steps up.
+
+    Between two steps lies a whole number of positions, so that nothing is rounded. A pattern that repeats every
+    second, such as Qwen3-Omni's 13 positions, is met twice at the same place.
+
+    Args:
+        count: the number of positions that so many samples get.
+
+    Raises:
+        ValueError: If the number does not grow with the audio's length.
+    """
+    count = lru_cache(None)(count)
+    try:
+        first = next_step(count, 10 * SAMPLE_RATE)
+        last = next_step(count, first + 12 * SAMPLE_RATE - _STEP)
+    except ValueError as error:
+        raise ValueError(f"seconds per position cannot be measured: {error}") from None
+    samples = (last - first) / (count(last) - count(first))
+    padded = count(SAMPLE_RATE) * samples > 3 * SAMPLE_RATE
+    return Stride(samples, count(first) - count(first - _STEP), padded)
+
+
+def next_step(count: Callable[[int], int], start: int) -> int:
+    """Return the number of samples, in steps of 10 ms from ``start``, from which more positions come.
+
+    Raises:
+        ValueError: If a minute more of audio brings none.
+    """
+    low, width = start, _STEP
+    while count(low + width) == count(start):
+        low, width = low + width, 2 * width
+        if low - start > 60 * SAMPLE_RATE:
+            raise ValueError(
+                f"{start / SAMPLE_RATE:.0f} s and {low / SAMPLE_RATE:.0f} s of audio both get {count(low)}"
+            )
+    high = low + width
+    while high - low > _STEP:
+        middle = low + (high - low) // (2 * _STEP) * _STEP
+        low, high = (middle, high) if count(middle) == count(start) else (low, middle)
+    return high
+
+
+def noise(num_samples: int) -> np.ndarray:
+    """Return faint noise, which every feature extractor takes; some fail on zeros."""
+    return np.random.default_rng(0).normal(0, 0.01, num_samples).astype(np.float32)
+
+
+def feature_extractor(processor: Any) -> Any:
+    """Return a processor's part for audio, under either of its names, or None."""
+    return getattr(processor, "feature_extractor", None) or getattr(processor, "audio_processor", None)
+
+
+def require_parts(processor: Any) -> None:
+    """Check that a processor has what the prompts are made with.
+
+    Raises:
+        ValueError: naming what is missing.
+    """
+    extractor, tokenizer = feature_extractor(processor), getattr(processor, "tokenizer", None)
+    if extractor is None or tokenizer is None:
+        raise ValueError(
+            f"{type(processor).__name__} has no audio feature extractor and tokenizer: this is no model that "
+            "answers prompts about audio"
+        )
+    if not getattr(tokenizer, "is_fast", False):
+        raise ValueError(
+            f"{type(tokenizer).__name__} tells no character offsets, by which the transcript's words are found"
+        )
+    if getattr(extractor, "sampling_rate", SAMPLE_RATE) != SAMPLE_RATE:
+        raise ValueError(f"its feature extractor wants audio at {extractor.sampling_rate} Hz; only 16 kHz is built")
+
+
+class HuggingFaceModel(AlasModel):
+    """Mixin for wrappers whose checkpoint is one of transformers."""
+
+    adapter_class: ClassVar[type[SpeechAdapter]] = HuggingFaceAdapter
+
+    def start_pretrained(self, pretrained: str, options: Mapping[str, Any], **place: Any) -> None:
+        """Load the model.
+
+        Args:
+            pretrained: a hub id or a folder.
+            options: model arguments: those of `LoadOptions` and those with the prefix ``alas_``.
+            **place: ``device``, ``device_map`` and ``batch_size``, as `AlasModel.start`.
+        """
+        loading, others = LoadOptions.take(options)
+        try:
+            self.start(pretrained=pretrained, options=others, load_arguments=loading.chosen(), **place)
+        except (OSError, ValueError, ImportError) as error:
+            raise FatalError(f"pretrained={pretrained} cannot be loaded: {error}") from error
+
+
+class AlasHf(HuggingFaceModel, PlainModel):
+    """``alas_hf``: any model of transformers that takes audio placeholders, on ALAS tasks and on audio questions.
+
+    Args:
+        pretrained: a hub id or a folder.
+        device: ``cuda``, ``cuda:1``, ``mps`` (not tried) or ``cpu``; default: CUDA where there is one.
+        device_map: ``auto`` spreads the model over all CUDA devices of one process.
+        batch_size: documents per ``generate`` in ALAS tasks, for families where tests show that it does no harm.
+        use_cache: whether ``generate`` keeps keys and values.
+        system_prompt: a system turn before the user's.
+        **options: `model_patches.options.LoadOptions`, and `AlasOptions` with the prefix ``alas_``.
+    """
+
+    def __init__(
+        self,
+        pretrained: str | None = None,
+        device: str | None = None,
+        device_map: str | None = None,
+        batch_size: int | str | None = 1,
+        use_cache: bool = True,
+        system_prompt: str | None = None,
+        **options: Any,
+    ) -> None:
+        if not pretrained:
+            raise FatalError("alas_hf needs --model_args pretrained=<hub id or folder>")
+        self.use_cache = use_cache
+        self.system_prompt = system_prompt
+        self.start_pretrained(pretrained, options, device=device, device_map=device_map, batch_size=batch_size)
+
+    def make_adapter(self) -> SpeechAdapter:
+        """Return the family's own adapter where there is one, else the general one."""
+        adapter = adapter_for(self.model.config.model_type)
+        named = {} if self.system_prompt is None else {"system_prompt": self.system_prompt}
+        return adapter(self.model, self.processor, **named)

@@ -98,7 +98,7 @@ def test_its_layers_bind_audio_to_words_and_an_untrained_models_do_not(listener,
 
     torch.manual_seed(0)
     untrained = Qwen2AudioForConditionalGeneration(listener.model.config).eval()
-    trained, untrained = (evidence(model, listener.processor, some[:8]) for model in (listener.model, untrained))
+    trained, untrained = (evidence(model, listener.processor, some[::2]) for model in (listener.model, untrained))
     assert trained.shape == untrained.shape == (7,)
     assert (trained > 0.5).all()
     assert (untrained < 0.4).all()
@@ -123,7 +123,7 @@ def test_whisper_finds_the_words_times(mode, some) -> None:
 
     reference = WhisperReference(str(WHISPER), mode=mode, device="cpu")
     errors = []
-    for row in some:
+    for row in some[::2]:
         found = reference.words(load_audio(row["audio"]), row["transcript"], split_units(row["transcript"]))
         for word, gold in zip(found, row["words"], strict=True):
             errors += [abs(word.start - gold["start"]), abs(word.end - gold["end"])]

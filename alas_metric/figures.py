@@ -309,7 +309,7 @@ def document_histogram(values: Mapping[str, Sequence[float]], label: str, lines:
     """Draw how documents are distributed.
 
     Args:
-        values: one value a document, by group; groups are stacked.
+        values: one value a document, by one or two groups, the first in colour; they are stacked.
         label: of the axis, see `axis_label`.
         lines: marked values by name.
 
@@ -328,7 +328,7 @@ def document_histogram(values: Mapping[str, Sequence[float]], label: str, lines:
             list(groups.values()),
             bins=list(edges),
             stacked=True,
-            color=[BLUE, _BAR, ORANGE][: len(groups)],
+            color=[colour for name, colour in zip(values, (BLUE, _BAR), strict=False) if name in groups],
             label=[f"{name} ({len(group)})" for name, group in groups.items()],
         )
         for name, value in lines.items():

@@ -53,6 +53,8 @@ CURVES = (
 )
 """Metrics that are drawn over layers, each also on centred states; the others are baselines of these."""
 UNFILTERED = ("alas_all", "alas_skill_all")
+Documents = Mapping[str, Sequence[DocumentScores]]
+"""Documents by population of `METRICS`: ``kept`` and ``scorable``."""
 ZERO = {
     "alas_skill": RANDOM,
     "alas_skill_all": RANDOM,
@@ -83,6 +85,11 @@ class Report:
     messages: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     examples: dict[str, AlignmentRecord] = field(default_factory=dict)
+
+    @property
+    def scorable(self) -> list[DocumentScores]:
+        """The documents that were not skipped."""
+        return [scores for scores in self.documents if scores.skipped is None]
 
     @property
     def kept(self) -> list[DocumentScores]:
@@ -187,7 +194,8 @@ def ranked(documents: Iterable[DocumentScores], threshold: float) -> dict[str, l
 
 def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     """Yield the name, the caption and the figure of everything that the run has values for."""
-    yield from curve_figures(report.curves, report.kept, report.best_layer)
+    documents = {"kept": report.kept, "scorable": report.scorable}
+    yield from curve_figures(report.curves, documents, report.best_layer)
     yield from _distribution_figures(report)
     filter_figure = _filter_figure(report)
     if filter_figure is not None:
@@ -195,13 +203,13 @@ def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
 
 
 def curve_figures(
-    curves: Mapping[str, Any], documents: Sequence[DocumentScores] = (), best_layer: int | None = None
+    curves: Mapping[str, Any], documents: Documents | None = None, best_layer: int | None = None
 ) -> Iterator[tuple[str, str, Figure]]:
     """Yield the name, the caption and the figure of every layered metric that has values.
 
     Args:
         curves: the value of ``layers``, see `summarise`.
-        documents: the kept ones; some baselines are drawn only with them.
+        documents: by population; some baselines are drawn only with them.
         best_layer: is marked.
     """
     for key in [name for plain in CURVES for name in (plain, f"{plain}_centred")] + list(UNFILTERED):
@@ -211,23 +219,26 @@ def curve_figures(
             yield f"layers_{key}", f"{metric_name(key)} over layers: {METRICS[key].description}.", figure
 
 
-def baselines(key: str, curves: Mapping[str, Any], documents: Sequence[DocumentScores] = ()) -> list[Baseline]:
+def baselines(key: str, curves: Mapping[str, Any], documents: Documents | None = None) -> list[Baseline]:
     """Return what a metric is to be compared with: a random monotone path, shifted audio, a constant rate, guessing.
 
     Args:
         key: of `METRICS`.
         curves: the value of ``layers``, see `summarise`.
-        documents: the kept ones; without them some baselines are unknown.
+        documents: by population; without them some baselines are unknown.
     """
+    members = (documents or {}).get(METRICS[key].population, ())
     plain, suffix = key.removesuffix("_centred"), "_centred" if METRICS[key].centred else ""
     if plain == "alas":
         names = {RANDOM: "alas_uniform", LINEAR: "alas_linear", SHIFTED: f"alas_chance{suffix}"}
         lines = [Baseline(label, curves.get(name, {}).get("values", [])) for label, name in names.items()]
-    elif plain == "alas_seconds":
-        names = {RANDOM: "alas_seconds_uniform", SHIFTED: f"alas_seconds_chance{suffix}"}
-        lines = [Baseline(label, _mean_column(documents, name)) for label, name in names.items()]
+    elif plain in ("alas_all", "alas_seconds"):
+        names = {RANDOM: "alas_uniform", LINEAR: "alas_linear", SHIFTED: "alas_chance"}
+        if plain == "alas_seconds":
+            names = {RANDOM: "alas_seconds_uniform", SHIFTED: f"alas_seconds_chance{suffix}"}
+        lines = [Baseline(label, _mean_column(members, name)) for label, name in names.items()]
     elif plain == "frame_accuracy":
-        lines = [Baseline(GUESSING, _guessing(documents))]
+        lines = [Baseline(GUESSING, _guessing(members))]
     else:
         lines = [Baseline(ZERO[plain], 0.0)] if plain in ZERO else []
     return [line for line in lines if _is_defined(line.values)]
@@ -253,12 +264,11 @@ def _guessing(documents: Iterable[DocumentScores]) -> list[float | None]:
 
 def _distribution_figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     """Draw the distributions over documents: of their own values, and in each layer."""
-    scorable = [scores for scores in report.documents if scores.skipped is None]
     groups = {
-        "kept": [scores for scores in scorable if kept(scores, report.threshold)],
-        "filtered out": [scores for scores in scorable if not kept(scores, report.threshold)],
+        "kept": report.kept,
+        "filtered out": [scores for scores in report.scorable if not kept(scores, report.threshold)],
     }
-    key = "alas" if any("alas" in scores.columns for scores in report.kept) else "alas_seconds"
+    key = "alas" if any("alas" in scores.columns for scores in report.scorable) else "alas_seconds"
     for name in (key, "alas_skill"):
         values = {
             group: [value for scores in members if (value := document_value(scores, name)) is not None]
@@ -277,7 +287,7 @@ def _distribution_figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
 
 def _filter_figure(report: Report) -> tuple[str, Figure] | None:
     """Draw what the answer filter saw; None where the model was not asked for answers."""
-    answered = [scores for scores in report.documents if scores.skipped is None and scores.answered]
+    answered = [scores for scores in report.scorable if scores.answered]
     closed = [scores.labels for scores in answered if scores.labels is not None]
     if closed:
         kinds = Counter(_agreement(labels) for labels in closed)
@@ -460,6 +470,8 @@ def _markdown_head(report: Report) -> Iterator[str]:
         f"Run {_cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "
         f"out, {len(report.kept)} kept (answer similarity from {report.threshold:g} up, or equal labels)."
     )
+    if len(report.scorable) > len(report.kept) == 0:
+        yield "No document was kept: only the numbers without the filter (`alas_all`, `alas_skill_all`) have values."
     if report.settings.get("limit") is not None:
         yield "The run was limited to a part of the data (`--limit`): do not report these numbers as the data set's."
     if report.settings:

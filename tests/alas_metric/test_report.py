@@ -153,7 +153,7 @@ def test_few_documents_are_listed_once(report: Report, count: int) -> None:
 
 
 def test_baselines_are_those_of_the_scores(report: Report) -> None:
-    curves, documents = report.curves, report.kept
+    curves, documents = report.curves, {"kept": report.kept, "scorable": report.scorable}
     lines = {line.label: line.values for line in baselines("alas", curves, documents)}
     assert lines["random path"] == curves["alas_uniform"]["values"]
     assert lines["shifted audio"] == curves["alas_chance"]["values"]
@@ -166,6 +166,10 @@ def test_baselines_are_those_of_the_scores(report: Report) -> None:
     np.testing.assert_allclose(guessing.values, 1 / 8)
     assert baselines("alas_matrix", curves, documents) == []
     assert baselines("alas_seconds", curves) == []
+    unfiltered = {line.label: line.values for line in baselines("alas_all", curves, documents)}
+    columns = [score.columns["alas_chance"] for score in report.scorable]
+    np.testing.assert_allclose(unfiltered["shifted audio"], np.mean(columns, axis=0))
+    assert baselines("alas_skill_all", curves)[0].values == 0
 
 
 def test_every_metric_of_the_curves_is_drawn(report: Report) -> None:
@@ -200,7 +204,7 @@ def test_nothing_kept_is_said(record, tmp_path: Path) -> None:
     write_run(tmp_path / MODEL, [record(uid=f"d{i}", seed=i, **answers) for i in range(2)])
     assert main(["report", str(tmp_path)]) == 0
     text = (tmp_path / "alas_report" / MODEL / TASK / "report.md").read_text()
-    assert "0 kept" in text and "ALAS, all documents over layers" in text
+    assert "No document was kept" in text and "ALAS, all documents over layers" in text
 
 
 @pytest.mark.usefixtures("_no_files")

@@ -7,7 +7,6 @@ copies of a few documents, give skipped ones and Sentence-BERT.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -35,24 +34,10 @@ HEADLINE = (
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, sentence_bert_folder):
     """Local copies of the data sets, the demo's checkpoints, and the environment that names them."""
-    from worlds import make_iemocap, make_librispeech, make_librisqa
+    from worlds import local_data
 
     folder = tmp_path_factory.mktemp("world")
-    for name, make in {"speech": make_librispeech, "sqa": make_librisqa, "iemocap": make_iemocap}.items():
-        (folder / name).mkdir()
-        make(folder / name)
-    environment = {
-        **os.environ,
-        "ALAS_LIBRISPEECH_DIR": str(folder / "speech"),
-        "ALAS_LIBRISQA_DIR": str(folder / "sqa"),
-        "ALAS_IEMOCAP_DIR": str(folder / "iemocap"),
-        "ALAS_CACHE_DIR": str(folder / "cache"),
-        "HF_HOME": str(folder / "hf"),
-        "HF_HUB_OFFLINE": "1",
-        "ACCELERATE_USE_CPU": "true",
-        # Sums over other numbers of threads may differ in the last bit; torchrun sets this for its processes.
-        "OMP_NUM_THREADS": "1",
-    }
+    environment = local_data(folder)
     model_args = f"pretrained={QWEN2_AUDIO},alas_reference=whisper:{WHISPER},alas_sbert={sentence_bert_folder}"
     return folder, environment, model_args
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -484,20 +483,9 @@ def test_other_weights_are_another_run(arguments, tmp_path) -> None:
 
 @pytest.mark.slow
 def test_the_command_line(arguments, sentence_bert_folder, whisper_file, tmp_path) -> None:
-    from worlds import make_iemocap, make_librispeech, make_librisqa
+    from worlds import local_data
 
-    for name, make in {"speech": make_librispeech, "sqa": make_librisqa, "iemocap": make_iemocap}.items():
-        (tmp_path / name).mkdir()
-        make(tmp_path / name)
-    environment = {
-        **os.environ,
-        "ALAS_LIBRISPEECH_DIR": str(tmp_path / "speech"),
-        "ALAS_LIBRISQA_DIR": str(tmp_path / "sqa"),
-        "ALAS_IEMOCAP_DIR": str(tmp_path / "iemocap"),
-        "ALAS_CACHE_DIR": str(tmp_path / "cache"),
-        "HF_HOME": str(tmp_path / "hf"),
-        "ACCELERATE_USE_CPU": "true",
-    }
+    environment = local_data(tmp_path)
     given = {
         **arguments,
         "dtype": "float32",

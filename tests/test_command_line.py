@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from alas_metric.dumps import find_dumps
 from alas_metric.record import AlignmentRecord
 from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 
@@ -53,14 +54,8 @@ def lmms_eval(world, *arguments: str, processes: int = 1, **kwargs) -> subproces
     module = ["-m", "lmms_eval", *command(world, *arguments, **kwargs)]
     launch = [sys.executable]
     if processes > 1:
-        launch += [
-            "-m",
-            "torch.distributed.run",
-            "--nproc_per_node",
-            str(processes),
-            "--master_port",
-            "29517",
-        ]
+        # Standalone: a free port, so that two runs of these tests can stand side by side.
+        launch += ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
     return subprocess.run([*launch, *module], env=world[1], cwd=world[0], capture_output=True, text=True, timeout=500)
 
 
@@ -78,7 +73,7 @@ def read_run(folder: Path) -> tuple[dict, dict[str, dict[str, str]]]:
 @pytest.fixture(scope="module")
 def one_process(world):
     """The paper's two tasks and the demo's, asked for by the names of their groups."""
-    done = lmms_eval(world, "--output_path", "one", "--log_samples", tasks=TASKS)
+    done = lmms_eval(world, "--output_path", "one", "--log_samples", tasks=TASKS, extra_args="alas_dump=2")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout, *read_run(world[0] / "one")
 
@@ -131,11 +126,29 @@ def same_results(first: dict, second: dict) -> None:
 
 
 def test_two_processes_give_the_same_records_and_numbers(world, one_process) -> None:
-    done = lmms_eval(world, "--output_path", "two", "--log_samples", processes=2, tasks=TASKS)
+    arguments = ("--output_path", "two", "--log_samples")
+    done = lmms_eval(world, *arguments, processes=2, tasks=TASKS, extra_args="alas_dump=2")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     results, records = read_run(world[0] / "two")
     assert records == one_process[2]
     same_results(one_process[1], results)
+    assert dumps(world[0] / "two") == dumps(world[0] / "one")
+
+
+def dumps(folder: Path) -> dict[tuple[str, str], bytes]:
+    """Return the kept similarities by task and file name."""
+    return {(file.task, file.path.name): file.path.read_bytes() for file in find_dumps(folder)}
+
+
+def test_the_first_documents_can_be_drawn(world, one_process, tmp_path) -> None:
+    from alas_metric.cli import main
+
+    found = dumps(world[0] / "one")
+    for task, records in one_process[2].items():
+        scored = sum(AlignmentRecord.from_json(line).skipped is None for line in records.values())
+        assert sum(name[0] == task for name in found) == min(2, scored)
+    assert main(["picture", str(world[0] / "one"), "--task", "alas_librisqa", "--output", str(tmp_path)]) == 0
+    assert len(list(tmp_path.rglob("*.png"))) == 2
 
 
 def test_rescoring_gives_the_runs_own_numbers(world, one_process) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,23 @@ class Run:
     date: str
     samples: Path
     results: Path | None
+
+
+@dataclass(frozen=True)
+class RunDocuments:
+    """Scores of a run's documents and what was odd about its files.
+
+    Args:
+        run: where the records come from.
+        documents: in the order of the samples, skipped ones included.
+        keys: those keys of `METRICS` that the run's own results hold; none: the results are missing.
+        messages: what was left out and why.
+    """
+
+    run: Run
+    documents: list[DocumentScores]
+    keys: list[str]
+    messages: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -102,12 +119,11 @@ def _hint(runs: Iterable[Run]) -> str:
     return f"it holds {', '.join(found)}" if found else "was lmms-eval run with --output_path and --log_samples?"
 
 
-def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = None) -> RunScores:
-    """Return the values of a run.
+def read_run(run: Run, reference: str | None = None) -> RunDocuments:
+    """Return the scores of every document of a run.
 
     Args:
         run: see `find_runs`.
-        threshold: of the answer filter.
         reference: name of the word timestamps to compare with, each record's primary one by default.
             Documents without it count as skipped.
 
@@ -121,8 +137,35 @@ def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = No
         documents.append(_score(label, record, reference))
     _check_documents(documents, run, keys, reference)
     left_out = [f"{run.samples.name}: {scores.uid}: {scores.detail}" for scores in documents if _unreadable(scores)]
-    values = summarise(documents, threshold, keys or None)
-    return RunScores(run, values, len(documents), messages + left_out)
+    return RunDocuments(run, documents, keys, messages + left_out)
+
+
+def read_records(run: Run, uids: Collection[str]) -> dict[str, AlignmentRecord]:
+    """Return the records of some documents by their ids, as far as they are there and can be read.
+
+    Raises:
+        OSError: If the samples cannot be read.
+    """
+    found = (record for _, record in _read_records(run.samples, []) if isinstance(record, AlignmentRecord))
+    return {record.uid: record for record in found if record.uid in uids}
+
+
+def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = None) -> RunScores:
+    """Return the values of a run.
+
+    Args:
+        run: see `find_runs`.
+        threshold: of the answer filter.
+        reference: name of the word timestamps to compare with, each record's primary one by default.
+            Documents without it count as skipped.
+
+    Raises:
+        ValueError: If the samples hold no alignment record, or none with that reference.
+        OSError: If the samples cannot be read.
+    """
+    found = read_run(run, reference)
+    values = summarise(found.documents, threshold, found.keys or None)
+    return RunScores(run, values, len(found.documents), found.messages)
 
 
 def _result_keys(run: Run) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""``alas tasks`` and ``alas new-task``, subcommands of the console script ``alas``."""
+"""``alas demo``, ``alas tasks`` and ``alas new-task``, subcommands of the console script ``alas``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from alas_metric.errors import FatalError
 from alas_tasks.custom import ALIASES, Description, check_name, describe, load_documents, task_yaml
+from alas_tasks.demo.command import add_parser as add_demo
 from alas_tasks.sources import IEMOCAP, LIBRISPEECH, LIBRISQA, HubSource, cached_files
 
 _ROLE_HELP = {
@@ -23,7 +24,8 @@ _ROLE_HELP = {
 
 
 def add_parsers(subparsers: Any) -> None:
-    """Add the subcommands; each sets ``run``, which takes the arguments and returns the exit status."""
+    """Add the subcommands; each sets ``func``, which takes the arguments and returns the exit status."""
+    add_demo(subparsers)
     tasks = subparsers.add_parser(
         "tasks", help="list the ALAS tasks, what each needs and whether its data is reachable"
     )
@@ -108,6 +110,8 @@ def _without(role: str, description: Description) -> str:
 
 
 NEEDS: dict[str, tuple[HubSource, ...]] = {
+    "alas_demo_sqa": (),
+    "alas_demo_emotion": (),
     "alas_librisqa": (LIBRISQA, LIBRISPEECH),
     "alas_librisqa_mc": (LIBRISQA, LIBRISPEECH),
     "alas_iemocap": (IEMOCAP,),
@@ -125,6 +129,8 @@ def run_tasks(args: argparse.Namespace) -> int:
     for title in ("needs", "or a local copy in", "state"):
         table.add_column(title, overflow="fold")  # names are to be copied, so never cut
     for task, needs in NEEDS.items():
+        if not needs:
+            table.add_row(task, "nothing: in the package", "", "local")
         for row, source in enumerate(needs):
             table.add_row("" if row else task, source.repo_id, source.folder_variable, states[source])
     table.add_row("alas", "alas_librisqa and alas_iemocap", "", "")

@@ -75,7 +75,7 @@ def check_name(name: str) -> str:
     Raises:
         FatalError: If it cannot.
     """
-    taken = ("alas", "alas_librisqa", "alas_librisqa_mc", "alas_iemocap")
+    taken = {"alas", *(path.stem for path in Path(__file__).parent.glob("*/*.yaml"))}
     if not _NAME.fullmatch(name) or name.endswith(".yaml"):
         raise FatalError(f"{name!r} is no name for a task: use letters, digits, '_', '-' and '.', and no .yaml")
     if name in taken:

@@ -8,6 +8,7 @@ what we expect, it says so once and registers nothing.
 from __future__ import annotations
 
 import inspect
+import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,6 +47,8 @@ def manifests() -> list[Any]:
     # lmms_eval.tasks imports torch; wait until the harness needs it, so that `lmms-eval models` stays quick.
     wrapt.register_post_import_hook(register_tasks, "lmms_eval.tasks")
     wrapt.register_post_import_hook(guard_cache, "lmms_eval.caching.response_cache")
+    wrapt.register_post_import_hook(remember_runs, "lmms_eval.evaluator")
+    wrapt.register_post_import_hook(add_figures, "lmms_eval.loggers.wandb_logger")
     return found
 
 
@@ -76,6 +79,36 @@ def _unless_passing_failure(wrapped: Any, _cache: Any, args: tuple, kwargs: dict
     return bool(not passing and wrapped(*args, **kwargs))
 
 
+def remember_runs(evaluator: Any) -> None:
+    """Let models know where ``lmms_eval.evaluator`` will have the results of its runs written."""
+    evaluate = getattr(evaluator, "simple_evaluate", None)
+    if evaluate is not None and not isinstance(evaluate, wrapt.FunctionWrapper):
+        wrapt.wrap_function_wrapper(evaluator, "simple_evaluate", _remembered)
+
+
+def _remembered(wrapped: Any, _module: Any, args: tuple, kwargs: dict) -> Any:
+    from model_patches.harness_run import running
+
+    call = inspect.signature(wrapped).bind(*args, **kwargs)
+    call.apply_defaults()
+    with running(call.arguments.get("evaluation_tracker"), call.arguments.get("datetime_str")):
+        return wrapped(*args, **kwargs)
+
+
+def add_figures(logger_module: Any) -> None:
+    """Have the harness's ``WandbLogger`` log our figures after its table."""
+    if hasattr(getattr(logger_module, "WandbLogger", None), "log_eval_result"):
+        wrapt.wrap_function_wrapper(logger_module, "WandbLogger.log_eval_result", _with_figures)
+
+
+def _with_figures(wrapped: Any, wandb_logger: Any, args: tuple, kwargs: dict) -> Any:
+    from model_patches.wandb_figures import log_figures
+
+    done = wrapped(*args, **kwargs)
+    log_figures(wandb_logger)
+    return done
+
+
 def _report_harness(problem: str) -> None:
     try:
         installed = version("lmms-eval")
@@ -88,6 +121,8 @@ def _report_harness(problem: str) -> None:
 
 
 def _with_task_folder(wrapped: Any, _manager: Any, args: tuple, kwargs: dict) -> Any:
+    # The evaluator may have loaded our entry point from within its own import, too early to be wrapped.
+    remember_runs(sys.modules.get("lmms_eval.evaluator"))
     call = inspect.signature(wrapped).bind(*args, **kwargs)
     call.apply_defaults()
     if call.arguments.get("include_defaults", True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from inspect import signature
 from math import ceil
 from typing import Any, ClassVar
 
@@ -164,7 +165,9 @@ class HuggingFaceAdapter(SpeechAdapter):
         special = self.adds_special_tokens(prompts)
         # Padding is the text's business alone: some feature extractors fail when they are told of it.
         text = {"padding": True, "padding_side": "left", "add_special_tokens": special}
-        inputs = self.processor(text=prompts, audio=audio, return_tensors="pt", text_kwargs=text)
+        known = signature(type(self.extractor).__call__).parameters
+        rate = {"sampling_rate": SAMPLE_RATE} if "sampling_rate" in known else {}
+        inputs = self.processor(text=prompts, audio=audio, return_tensors="pt", text_kwargs=text, audio_kwargs=rate)
         return {
             name: value.to(self.model.dtype) if torch.is_floating_point(value) else value
             for name, value in inputs.items()

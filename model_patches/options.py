@@ -25,6 +25,7 @@ class AlasOptions:
         sbert: Sentence-BERT model that compares free answers; a hub id or a folder.
         cache: folder of the word timestamps; default: the user's cache folder.
         journal: folder in which every finished record is written at once; a run started again takes them from there.
+        dump: of how many documents of each task the similarities are kept beside the results, for pictures.
     """
 
     reference: str = "whisper:large-v3"
@@ -36,6 +37,7 @@ class AlasOptions:
     sbert: str = "sentence-transformers/paraphrase-MiniLM-L6-v2"
     cache: str | None = None
     journal: str | None = None
+    dump: int = 0
 
     def __post_init__(self) -> None:
         kind, _, checkpoint = self.reference.partition(":")
@@ -45,6 +47,8 @@ class AlasOptions:
             raise FatalError(f"alas_whisper_mode must be 'align' or 'transcribe', got {self.whisper_mode!r}")
         if not isinstance(self.responses, bool):
             raise FatalError(f"alas_responses must be true or false, got {self.responses!r}")
+        if type(self.dump) is not int or self.dump < 0:
+            raise FatalError(f"alas_dump must be a number of documents from 0 up, got {self.dump!r}")
 
     @property
     def whisper(self) -> str | None:

@@ -139,6 +139,7 @@ class PairedRuns:
         audios: Sequence[np.ndarray],
         generation: Mapping[str, Any],
         until: Sequence[str] = (),
+        keep: Callable[[int, AlignmentRecord, np.ndarray], None] | None = None,
     ) -> list[AlignmentRecord]:
         """Run a batch and return its records, in order.
 
@@ -147,6 +148,7 @@ class PairedRuns:
             audios: their samples, 16 kHz mono.
             generation: keyword arguments of ``generate``.
             until: texts at which an answer is cut.
+            keep: gets each document's place in the batch, its record and its similarities, ``(L + 1, 2, N, T)``.
 
         Raises:
             SkipDocument: If one document cannot be scored; run the others again without it.
@@ -172,10 +174,14 @@ class PairedRuns:
                 raise SkipDocument("error", str(error)) from error
             raise FatalError(f"the first document did not reach the model as it should: {error}") from error
         self.proven = True
-        return [
-            self._record(document, frames.of_row(row), cut(audio_answers[row], until), cut(text_answers[row], until))
-            for row, document in enumerate(documents)
-        ]
+        records = []
+        for row, document in enumerate(documents):
+            similarity = frames.of_row(row)
+            answers = (cut(audio_answers[row], until), cut(text_answers[row], until))
+            records.append(self._record(document, similarity, *answers))
+            if keep is not None:
+                keep(row, records[-1], similarity)
+        return records
 
     def _generate(
         self, prompts: Prompts, on_layer: Callable[[int, torch.Tensor], None], generation: Mapping[str, Any]

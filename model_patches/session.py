@@ -28,6 +28,8 @@ from alas_tasks.similarity import SentenceSimilarity
 from alas_tasks.speech import SpeechSample, load_audio
 from model_patches.adapter import SpeechAdapter
 from model_patches.alignment_cache import AlignmentCache
+from model_patches.dumping import Dumps
+from model_patches.harness_run import HarnessRun, current_run
 from model_patches.journal import Journal, audio_digest, record_key, weights_fingerprint
 from model_patches.options import AlasOptions
 from model_patches.paired import PairedRuns, Preparation, Prepared
@@ -50,11 +52,13 @@ class Item:
     generation: Mapping[str, Any]
     until: Sequence[str]
     read: Callable[[], SpeechSample]
+    number: int = 0
     document: Prepared | None = None
     duration: int = 0
     key: str = ""
     record: str | None = None
     skipped: SkipDocument | None = None
+    from_journal: bool = False
 
     @property
     def samples(self) -> bool:
@@ -79,6 +83,7 @@ class Session:
         batch_size: documents per ``generate``.
         rank: this process's rank; only rank 0 shows progress.
         use_cache: whether ``generate`` keeps keys and values.
+        dumps: keeps similarities for pictures, None to keep none.
     """
 
     def __init__(
@@ -90,11 +95,13 @@ class Session:
         batch_size: int = 1,
         rank: int = 0,
         use_cache: bool = True,
+        dumps: Dumps | None = None,
     ) -> None:
         self.options = options
         self.use_cache = use_cache
         self.batch_size = batch_size
         self.rank = rank
+        self.dumps = dumps
         self.whisper = make_whisper(options, adapter.device)
         self.journal = Journal(options.journal) if options.journal else None
         self.identity = {**identity, **environment(options, self.whisper)}
@@ -122,6 +129,7 @@ class Session:
             for batch in batches(open_items, self.batch_size):
                 self._run_batch(batch)
                 progress.update(len(batch))
+        self._report_dumps(items)
         return [item.record or "" for item in items]
 
     def close(self) -> None:
@@ -167,6 +175,7 @@ class Session:
         if self.journal is not None:
             item.key = self._key(item, audio)
             item.record = self.journal.get(item.key)
+            item.from_journal = item.record is not None
 
     def _key(self, item: Item, audio: np.ndarray) -> str:
         document = item.document
@@ -208,12 +217,27 @@ class Session:
         documents = [item.document for item in batch if item.document is not None]
         audios = [load_audio(item.read().audio) for item in batch]
         with self._seeded(batch[0]):
-            records = self.runs(documents, audios, batch[0].generation, batch[0].until)
+            records = self.runs(
+                documents,
+                audios,
+                batch[0].generation,
+                batch[0].until,
+                lambda row, record, similarity: self._dump(batch[row], record, similarity, audios[row]),
+            )
         finished = [record.to_json() for record in records]
         for item, record in zip(batch, finished, strict=True):
             item.record, item.document = record, None
             if self.journal is not None:
                 self.journal.put(item.key, record)
+
+    def _dump(self, item: Item, record: AlignmentRecord, similarity: np.ndarray, audio: np.ndarray) -> None:
+        if self.dumps is not None and item.repeat == 0:
+            self.dumps.add(item.task, item.number, record, similarity, audio)
+
+    def _report_dumps(self, items: Sequence[Item]) -> None:
+        if self.dumps is not None:
+            for task, count in Counter(item.task for item in items if item.from_journal).items():
+                self.dumps.report_missing(task, count)
 
     @contextmanager
     def _seeded(self, item: Item) -> Iterator[None]:
@@ -258,11 +282,28 @@ def check_options(options: AlasOptions, device: torch.device) -> None:
     """Try what the options name, without loading anything large.
 
     Raises:
-        FatalError: If the Whisper checkpoint, its heads or the journal cannot be used.
+        FatalError: If the Whisper checkpoint, its heads or the journal cannot be used, or there is no place for dumps.
     """
+    if options.dump:
+        writing_run()
     make_whisper(options, device)
     if options.journal:
         Journal(options.journal).close()
+
+
+def writing_run() -> HarnessRun:
+    """Return the harness's run, whose folder takes the dumps.
+
+    Raises:
+        FatalError: If nothing is written.
+    """
+    run = current_run()
+    if run is None or not run.writes:
+        raise FatalError(
+            "alas_dump keeps similarities beside the results, and no results are written: add --output_path FOLDER "
+            "(from Python, an evaluation_tracker with an output_path)"
+        )
+    return run
 
 
 def make_whisper(options: AlasOptions, device: torch.device) -> WhisperReference | None:
@@ -320,6 +361,7 @@ def read_requests(
             generation={**generation_arguments(generation, responses), **(always or {})},
             until=[stop for stop in _as_list(generation.get("until")) if stop],
             read=partial(read_document, to_sample, task_dict, task, split, doc_id),
+            number=int(doc_id),
         )
         seen[task, doc_id] += 1
         if (request.metadata or {}).get("__padding_only__"):

@@ -8,15 +8,17 @@ from typing import Any, ClassVar
 
 import torch
 from accelerate import Accelerator, DistributedType
+from accelerate.utils import broadcast_object_list
 from lmms_eval.api.model import lmms
 from loguru import logger
 
 from alas_metric.errors import FatalError
 from model_patches.adapter import SpeechAdapter
 from model_patches.capture import CaptureMismatch
+from model_patches.dumping import Dumps
 from model_patches.journal import weights_fingerprint
 from model_patches.options import AlasOptions
-from model_patches.session import Session, check_options
+from model_patches.session import Session, check_options, writing_run
 
 _ONE_MODEL_PER_PROCESS = ("NO", "MULTI_GPU", "MULTI_CPU", "MULTI_XPU", "MULTI_NPU")
 
@@ -68,6 +70,8 @@ class AlasModel(lmms):
         }
         self._session: Session | None = None
         self._join(accelerator)
+        # Processes start within seconds of each other; the first one's date is the one in the names of the results.
+        self._date = broadcast_object_list([writing_run().date])[0] if self.alas_options.dump else ""
 
     def _join(self, accelerator: Accelerator) -> None:
         """Take this process's place among the others."""
@@ -129,8 +133,13 @@ class AlasModel(lmms):
                 batch_size=self._safe_batch_size(),
                 rank=self.rank,
                 use_cache=getattr(self, "use_cache", True),
+                dumps=self._dumps(),
             )
         return self._session.answer(requests, self.task_dict)
+
+    def _dumps(self) -> Dumps | None:
+        count = self.alas_options.dump
+        return Dumps(writing_run().folder, self._date, count) if count else None
 
     def _safe_batch_size(self) -> int:
         """Return the batch size at which padding does not move the scores: in half precision it does."""

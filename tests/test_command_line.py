@@ -1,4 +1,8 @@
-"""The command line as a user calls it: one process and two, local data, tiny checkpoints."""
+"""The command line as a user calls it: one process and two, on the demo's model and Whisper.
+
+The demo's tasks give documents that are kept and scores that are known to be good; the paper's two tasks, from local
+copies of a few documents, give skipped ones and Sentence-BERT.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from alas_metric.record import AlignmentRecord
+from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 
+TASKS = "alas,alas_demo"
 HEADLINE = (
     "alas",
     "alas_skill",
@@ -26,15 +32,13 @@ HEADLINE = (
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory, qwen2_audio_folder, sentence_bert_folder, whisper_file):
-    """Local copies of the data sets, tiny checkpoints, and the environment that names them."""
+def world(tmp_path_factory, sentence_bert_folder):
+    """Local copies of the data sets, the demo's checkpoints, and the environment that names them."""
     from worlds import local_data
 
     folder = tmp_path_factory.mktemp("world")
     environment = local_data(folder)
-    model_args = (
-        f"pretrained={qwen2_audio_folder},alas_reference=whisper:{whisper_file},alas_sbert={sentence_bert_folder}"
-    )
+    model_args = f"pretrained={QWEN2_AUDIO},alas_reference=whisper:{WHISPER},alas_sbert={sentence_bert_folder}"
     return folder, environment, model_args
 
 
@@ -42,7 +46,7 @@ def command(world, *arguments: str, tasks: str = "alas_librisqa", extra_args: st
     model_args = world[2] + (f",{extra_args}" if extra_args else "")
     start = ["--tasks", tasks, "--model", model]
     model_arguments = ["--model_args", model_args] if model == "qwen2_audio" else []
-    return [*start, *model_arguments, "--device", "cpu", "--gen_kwargs", "max_new_tokens=8", *arguments]
+    return [*start, *model_arguments, "--device", "cpu", "--limit", "8", *arguments]
 
 
 def lmms_eval(world, *arguments: str, processes: int = 1, **kwargs) -> subprocess.CompletedProcess:
@@ -73,8 +77,8 @@ def read_run(folder: Path) -> tuple[dict, dict[str, dict[str, str]]]:
 
 @pytest.fixture(scope="module")
 def one_process(world):
-    """Both of the paper's tasks, asked for by the name of their group."""
-    done = lmms_eval(world, "--output_path", "one", "--log_samples", tasks="alas")
+    """The paper's two tasks and the demo's, asked for by the names of their groups."""
+    done = lmms_eval(world, "--output_path", "one", "--log_samples", tasks=TASKS)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout, *read_run(world[0] / "one")
 
@@ -95,9 +99,16 @@ def test_results_hold_numbers_for_every_key(one_process) -> None:
     assert missing == []
     assert isinstance(scores["alas,none"], float | None)
     assert isinstance(scores["alas_skill_all,none"], float)
-    layers = scores["layers,none"]
-    assert len(layers["alas_all"]["values"]) == 4
+    assert len(scores["layers,none"]["alas_all"]["values"]) == 7
     assert "uar_audio,none" in one_process[1]["results"]["alas_iemocap"]
+
+
+def test_the_trained_model_scores_as_one_that_listens(one_process) -> None:
+    scores = one_process[1]["results"]["alas_demo_sqa"]
+    assert scores["accuracy_audio,none"] >= 0.75 and scores["accuracy_text,none"] >= 0.75
+    assert scores["kept,none"] >= 6 and scores["skipped,none"] == {}
+    assert scores["alas_evidence,none"] > 0.5
+    assert scores["alas,none"] < 0.5 * scores["alas_chance,none"]
 
 
 def test_records_are_in_the_sample_log(one_process) -> None:
@@ -106,7 +117,7 @@ def test_records_are_in_the_sample_log(one_process) -> None:
     scored = [AlignmentRecord.from_json(line) for line in records.values()]
     assert sum(record.skipped is None for record in scored) >= 4
     whole = next(record for record in scored if record.skipped is None)
-    assert whole.num_layers == 4 and whole.audio_answer is not None and whole.similarities["responses"] is not None
+    assert whole.num_layers == 7 and whole.audio_answer is not None and whole.similarities["responses"] is not None
     assert whole.reference.startswith("whisper:")
 
 
@@ -120,7 +131,7 @@ def same_results(first: dict, second: dict) -> None:
 
 
 def test_two_processes_give_the_same_records_and_numbers(world, one_process) -> None:
-    done = lmms_eval(world, "--output_path", "two", "--log_samples", processes=2, tasks="alas")
+    done = lmms_eval(world, "--output_path", "two", "--log_samples", processes=2, tasks=TASKS)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     results, records = read_run(world[0] / "two")
     assert records == one_process[2]
@@ -138,7 +149,7 @@ def test_rescoring_gives_the_runs_own_numbers(world, one_process) -> None:
     )
     assert done.returncode == 0, done.stderr
     text = json.dumps(json.loads(out.read_text()))
-    for task in ("alas_librisqa", "alas_iemocap"):
+    for task in ("alas_librisqa", "alas_iemocap", "alas_demo_sqa", "alas_demo_emotion"):
         for key, value in one_process[1]["results"][task].items():
             name = key.partition(",")[0]
             if "stderr" in name or name == "alias":
@@ -150,7 +161,7 @@ def test_rescoring_gives_the_runs_own_numbers(world, one_process) -> None:
 def test_killed_half_way_the_journal_goes_on(world, one_process) -> None:
     journal = world[0] / "journal"
     arguments = command(
-        world, "--output_path", "resumed", "--log_samples", tasks="alas", extra_args=f"alas_journal={journal}"
+        world, "--output_path", "resumed", "--log_samples", tasks=TASKS, extra_args=f"alas_journal={journal}"
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "lmms_eval", *arguments],

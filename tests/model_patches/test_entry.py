@@ -62,7 +62,15 @@ def manager(index, monkeypatch):
 
 def test_the_harness_lists_the_tasks(index) -> None:
     ours = [task for task in index.all_tasks if task.startswith("alas")]
-    assert ours == ["alas", "alas_iemocap", "alas_librisqa", "alas_librisqa_mc"]
+    assert ours == [
+        "alas",
+        "alas_demo",
+        "alas_demo_emotion",
+        "alas_demo_sqa",
+        "alas_iemocap",
+        "alas_librisqa",
+        "alas_librisqa_mc",
+    ]
 
 
 @pytest.mark.parametrize("task", ["alas_librisqa", "alas", {"task": "mine", "metadata": {"alas": True}}])

@@ -489,3 +489,49 @@ def test_whisper_that_finds_nothing(make) -> None:
     session.prepare.whisper = SimpleNamespace(name="whisper:x:align", words=nothing, close=lambda: None)
     session.whisper = session.prepare.whisper
     assert run(session, [sample("a")])[0].skipped["cause"] == "no_word_timestamps"
+
+
+def test_similarities_of_the_first_documents_are_kept(qwen2_audio, tmp_path, log) -> None:
+    from alas_metric import score_pair
+    from alas_metric.dumps import read_dump
+    from model_patches.dumping import Dumps
+
+    documents = [
+        sample("a", seconds=0.02),
+        *[sample(uid, seconds=1.0 + number, audio=speech(1.0 + number)) for number, uid in enumerate("bcd")],
+    ]
+
+    def session(batch_size: int, **options) -> Session:
+        dumps = Dumps(tmp_path / str(batch_size), "date", 2)
+        return Session(
+            qwen2_audio,
+            AlasOptions(reference="words", **options),
+            {},
+            batch_size=batch_size,
+            dumps=dumps,
+        )
+
+    for batch_size in (1, 3):
+        records = run(session(batch_size, journal=str(tmp_path / f"journal{batch_size}")), documents)
+        files = sorted((tmp_path / str(batch_size) / "date_dump_task").glob("*.npz"))
+        assert [path.name for path in files] == ["00000001-b.npz", "00000002-c.npz"], "the skipped one is not kept"
+        for path, record in zip(files, records[1:3], strict=True):
+            dump = read_dump(path)
+            assert dump.record.to_json() == record.to_json()
+            again = score_pair(
+                dump.similarity,
+                uid=record.uid,
+                transcript="",
+                words=record.words,
+                frame_seconds=record.frame_seconds,
+                references=record.references,
+                reference="words",
+            )
+            assert np.mean(again.paths["raw"] == record.paths["raw"]) > 0.9, "the same similarities but for rounding"
+
+        for path in files:
+            path.unlink()
+        run(session(batch_size, journal=str(tmp_path / f"journal{batch_size}")), documents)
+        assert not list((tmp_path / str(batch_size)).rglob("*.npz"))
+        assert any("3 documents came from the journal" in line for line in log)
+        log.clear()

@@ -1,0 +1,207 @@
+"""The similarities of one document on disk, for pictures; the record itself holds paths only.
+
+One compressed ``.npz`` per document, in ``<date>_dump_<task>/`` beside the samples of the run. It carries the record
+too, so that a picture needs this one file. Dumps are also read from the runs of others: nothing is unpickled, and
+sizes are checked before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from alas_metric.record import AlignmentRecord
+
+ENVELOPE_SECONDS = 0.01
+"""Length of the stretches of audio of which the lowest and highest sample are kept."""
+_FOLDER = re.compile(r"(?P<date>.+?)_dump_(?P<task>.+)")
+_ARRAYS = ("record", "similarity", "envelope")
+_HEADER_BYTES = 2**16
+_MAX_ENVELOPE_BYTES = 2**24
+_MAX_RECORD_BYTES = 2**26
+_FULL_SCALE = 32767
+
+
+@dataclass(frozen=True)
+class Dump:
+    """What a picture is drawn from.
+
+    Args:
+        record: of the document.
+        similarity: raw at 0 and centred at 1, float16, shape ``(L + 1, 2, N, T)``.
+        envelope: lowest and highest sample of each `ENVELOPE_SECONDS` of audio, from -1 to 1, shape ``(M, 2)``.
+    """
+
+    record: AlignmentRecord
+    similarity: np.ndarray
+    envelope: np.ndarray
+
+
+@dataclass(frozen=True)
+class DumpFile:
+    """Where a dump lies.
+
+    Args:
+        model: name of the model's folder.
+        task: name of the task.
+        path: the file.
+    """
+
+    model: str
+    task: str
+    path: Path
+
+    def may_be(self, uid: str) -> bool:
+        """Return whether the file's name is that of this document; other ids may share it."""
+        return self.path.name.partition("-")[2] == _safe_name(uid)
+
+
+def dump_folder(folder: Path, date: str, task: str) -> Path:
+    """Return where the dumps of a task lie.
+
+    Args:
+        folder: the model's folder in the harness's output path.
+        date: the run's id in its file names.
+        task: name of the task.
+    """
+    return folder / f"{date}_dump_{task}"
+
+
+def find_dumps(folder: Path, date: str | None = None, task: str | None = None) -> list[DumpFile]:
+    """Return the dumps in a folder, of several runs those of the newest for each model and task.
+
+    Args:
+        folder: the harness's output path, or the folder of one model in it.
+        date: only the run of this id.
+        task: only this task.
+
+    Raises:
+        ValueError: If the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"expected the output folder of lmms-eval, got {folder}, which is not a folder")
+    found: dict[tuple[str, str], list[DumpFile]] = {}
+    # Sorted by date within a model's folder: the newest run replaces the others.
+    for place in sorted(path for pattern in ("*", "*/*") for path in folder.glob(f"{pattern}_dump_*")):
+        match = _FOLDER.fullmatch(place.name)
+        if match is None or date not in (None, match["date"]) or task not in (None, match["task"]):
+            continue
+        model = place.absolute().parent.name
+        files = [DumpFile(model, match["task"], path) for path in sorted(place.glob("*.npz"))]
+        if files:
+            found[model, match["task"]] = files
+    return [file for key in sorted(found) for file in found[key]]
+
+
+def dump_name(number: int, uid: str) -> str:
+    """Return the file name of a document: its number in the data set, for the order, and its id as far as it is safe.
+
+    Example:
+        >>> dump_name(7, "a/b:c")
+        '00000007-a_b_c.npz'
+    """
+    return f"{number:08d}-{_safe_name(uid)}"
+
+
+def _safe_name(uid: str) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', uid)[:80]}.npz"
+
+
+def audio_envelope(audio: npt.ArrayLike, sample_rate: int) -> np.ndarray:
+    """Return the lowest and highest sample of each `ENVELOPE_SECONDS`.
+
+    Args:
+        audio: mono samples from -1 to 1, shape ``(num_samples,)``.
+        sample_rate: samples per second.
+
+    Returns:
+        Shape ``(M, 2)``; the last stretch may be shorter than the others.
+    """
+    samples = np.asarray(audio, dtype=np.float32).ravel()
+    starts = np.arange(0, max(len(samples), 1), max(1, round(sample_rate * ENVELOPE_SECONDS)))
+    if not len(samples):
+        return np.zeros((0, 2), np.float32)
+    return np.stack([np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)], axis=-1)
+
+
+def write_dump(
+    path: Path, record: AlignmentRecord, similarity: npt.ArrayLike, audio: npt.ArrayLike, sample_rate: int = 16_000
+) -> int:
+    """Write the dump of one document.
+
+    Args:
+        path: the file; replaced as a whole if it exists.
+        record: of the document.
+        similarity: what `score_pair` got, shape ``(L + 1, 2, N, T)``.
+        audio: mono samples from -1 to 1.
+        sample_rate: samples per second.
+
+    Returns:
+        The size of the file in bytes.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    envelope = np.clip(np.rint(audio_envelope(audio, sample_rate) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE)
+    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
+    with unfinished.open("wb") as file:
+        np.savez_compressed(
+            file,
+            record=np.frombuffer(record.to_json().encode("ascii"), np.uint8),
+            similarity=np.asarray(similarity).astype(np.float16),
+            envelope=envelope.astype(np.int16),
+        )
+    size = unfinished.stat().st_size
+    unfinished.replace(path)
+    return size
+
+
+def read_dump(path: Path) -> Dump:
+    """Return the dump that a file holds.
+
+    Raises:
+        ValueError: If it is no dump, or damaged; says what was found.
+        OSError: If it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+        missing = sorted(set(_ARRAYS) - set(sizes))
+        if missing:
+            raise ValueError(f"it holds no {' and no '.join(missing)}")
+        return _read(path, sizes)
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
+        raise ValueError(f"{path.name} is no dump of similarities, or damaged: {error}") from None
+
+
+def _read(path: Path, sizes: dict[str, int]) -> Dump:
+    _bound("record", sizes, _MAX_RECORD_BYTES)
+    _bound("envelope", sizes, _MAX_ENVELOPE_BYTES)
+    with np.load(path, allow_pickle=False) as arrays:
+        record = AlignmentRecord.from_json(bytes(_checked(arrays["record"], np.uint8, 1)).decode("ascii"))
+        shape = (record.num_layers, 2, record.num_words, record.num_frames)
+        _bound("similarity", sizes, 2 * int(np.prod(shape)))
+        similarity = _checked(arrays["similarity"], np.float16, 4)
+        envelope = _checked(arrays["envelope"], np.int16, 2)
+    if similarity.shape != shape:
+        raise ValueError(f"similarities of shape {similarity.shape} where its record needs {shape}")
+    if envelope.shape[1] != 2:
+        raise ValueError(f"an envelope of shape {envelope.shape}, expected (stretches, 2)")
+    return Dump(record, similarity, envelope.astype(np.float32) / _FULL_SCALE)
+
+
+def _bound(name: str, sizes: dict[str, int], most: int) -> None:
+    if sizes[name] > most + _HEADER_BYTES:
+        raise ValueError(f"{name} takes {sizes[name]} bytes, expected at most {most}")
+
+
+def _checked(array: np.ndarray, dtype: type, ndim: int) -> np.ndarray:
+    if array.dtype != dtype or array.ndim != ndim:
+        raise ValueError(f"an array of {array.dtype} with {array.ndim} axes, expected {dtype.__name__} with {ndim}")
+    return array

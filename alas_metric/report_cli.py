@@ -1,0 +1,155 @@
+"""The commands that draw: ``alas picture`` and ``alas report``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alas_metric.corpus import THRESHOLD
+from alas_metric.dumps import DumpFile, find_dumps, read_dump
+from alas_metric.errors import FatalError
+from alas_metric.runs import find_runs
+
+_RUN_DIR = "lmms-eval's --output_path, or a model's folder"
+
+
+def add_parsers(subparsers: Any) -> None:
+    """Add the commands to the ``alas`` command."""
+    _add_picture(subparsers)
+    _add_report(subparsers)
+
+
+def _add_picture(subparsers: Any) -> None:
+    picture = subparsers.add_parser(
+        "picture",
+        help="draw the similarity matrices of a document with their paths",
+        description="Draw the similarity matrices of documents with the reference path (white) and the path that was "
+        "found (red). The run must have kept similarities: --model_args alas_dump=N.",
+    )
+    picture.add_argument("run_dir", type=Path, metavar="RUN_DIR", help=_RUN_DIR)
+    picture.add_argument("--doc", action="append", metavar="UID", help="document; again for more; default: every one")
+    picture.add_argument(
+        "--layers", type=_layers, metavar="LIST", help="such as 0,5,last; default: 0,5,10,last as far as there are"
+    )
+    picture.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
+    picture.add_argument("--centred", action="store_true", help="with each modality's mean removed")
+    picture.add_argument("--task", metavar="NAME", help="only this task")
+    picture.add_argument("--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest")
+    picture.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_pictures")
+    picture.set_defaults(func=_picture)
+
+
+def _layers(text: str) -> list[int]:
+    """Read ``0,5,last``; -1 is the last layer."""
+    try:
+        return [-1 if part.strip() == "last" else _layer(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected layers such as 0,5,last, got {text!r}") from None
+
+
+def _layer(text: str) -> int:
+    layer = int(text)
+    if layer < 0:
+        raise ValueError(text)
+    return layer
+
+
+def _picture(arguments: argparse.Namespace) -> int:
+    """Draw the pictures and print their files."""
+    from alas_metric.figures import alignment_picture, save
+
+    files = _files(arguments)
+    wanted = [file for file in files if arguments.doc is None or any(map(file.may_be, arguments.doc))]
+    output = arguments.output or arguments.run_dir / "alas_pictures"
+    state = "centred" if arguments.centred else "raw"
+    drawn = 0
+    for file in wanted:
+        try:
+            dump = read_dump(file.path)
+            if arguments.doc is not None and dump.record.uid not in arguments.doc:
+                continue
+            figure = alignment_picture(dump, arguments.layers, arguments.reference, state)
+        except (OSError, ValueError) as error:
+            report([f"{file.path}: {error}"])
+            continue
+        stem = output / file.model / f"{file.task}-{file.path.stem}{'-centred' * arguments.centred}"
+        with writing(output):
+            print("\n".join(map(str, save(figure, stem))))
+        drawn += 1
+    if not drawn:
+        names = ", ".join(sorted({file.path.stem.partition("-")[2] for file in files}))
+        raise FatalError(f"nothing was drawn; similarities were kept of {names}")
+    return 0
+
+
+def _files(arguments: argparse.Namespace) -> list[DumpFile]:
+    try:
+        files = find_dumps(arguments.run_dir, arguments.date, arguments.task)
+    except ValueError as error:
+        raise FatalError(str(error)) from None
+    if not files:
+        raise FatalError(
+            f"no similarities in {arguments.run_dir}: records hold paths only. Run lmms-eval with --output_path and "
+            "--model_args alas_dump=N to keep those of N documents."
+        )
+    return files
+
+
+def _add_report(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "report",
+        help="figures, tables and a summary of a finished run",
+        description="Write figures (PNG and SVG), tables (CSV) and a Markdown summary of finished runs from their "
+        "logged records; no model and no GPU is needed.",
+    )
+    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help=_RUN_DIR)
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_report")
+    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="answer similarity from which to keep")
+    parser.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
+    parser.add_argument("--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest")
+    parser.add_argument("--task", metavar="NAME", help="only this task")
+    parser.set_defaults(func=_report)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    """Write a report for each run and print where it is."""
+    from alas_metric.report import make_report, write_report
+
+    try:
+        runs = find_runs(arguments.run_dir, arguments.date, arguments.task)
+    except ValueError as error:
+        raise FatalError(str(error)) from None
+    output = arguments.output or arguments.run_dir / "alas_report"
+    written = 0
+    for run in runs:
+        try:
+            made = make_report(run, arguments.threshold, arguments.reference)
+        except (OSError, ValueError) as error:
+            report([f"{run.model}: {error}"])
+            continue
+        with writing(output):
+            print(write_report(made, output / run.model / run.task))
+        report(f"{run.model}: {message}" for message in made.messages)
+        written += 1
+    if not written:
+        raise FatalError(f"no report could be made of {arguments.run_dir}; the messages above say why")
+    return 0
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn a failure to write into an error that ends the command."""
+    try:
+        yield
+    except OSError as error:
+        raise FatalError(f"could not write to {folder}: {error.strerror or error}") from None
+
+
+def report(messages: Iterable[str]) -> None:
+    """Print messages on standard error."""
+    for message in messages:
+        print(f"alas: {message}", file=sys.stderr)

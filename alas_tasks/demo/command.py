@@ -1,0 +1,174 @@
+"""``alas demo``: the whole way on what lies in the package, and in four lines what is to be seen."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from alas_metric.corpus import METRICS
+from alas_metric.errors import FatalError
+from alas_metric.runs import find_runs, score_run
+from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
+
+TASKS = ("alas_demo_sqa", "alas_demo_emotion")
+PICTURES = 3
+SHOWN = (
+    *("accuracy_audio", "accuracy_text", "kept", "alas", "alas_chance", "alas_uniform", "alas_linear"),
+    *("alas_evidence", "alas_skill", "frame_accuracy", "frame_skill", "best_layer"),
+)
+"""The rows of the table; the rest is in the results."""
+CURVES = {
+    "alas": {
+        "alas_chance": "audio shifted in time",
+        "alas_uniform": "random path",
+        "alas_linear": "constant rate",
+    },
+    "alas_evidence": {},
+}
+"""The metrics that are drawn over layers, each with the baselines in its picture."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add ``alas demo``."""
+    parser = subparsers.add_parser(
+        "demo",
+        help="run everything once on data and models of the package: no network, no GPU, a minute or two",
+        description="Run both demo tasks with the small models of the package, through lmms-eval as you would, and "
+        "write results, layer curves and alignment pictures to a folder.",
+    )
+    parser.add_argument("--output", type=Path, default=Path("alas-demo"), metavar="FOLDER", help="default: alas-demo")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N utterances of each task")
+    parser.add_argument(
+        "--reference",
+        choices=("whisper", "words"),
+        default="whisper",
+        help="word timestamps of the package's small Whisper (default), or the exact ones of the synthetic speech",
+    )
+    parser.set_defaults(func=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the tasks, draw, and say what came out."""
+    console = Console(width=None if sys.stdout.isatty() else 110, soft_wrap=True)
+    results = free_folder(arguments.output) / "results"
+    command = harness_command(results, arguments.reference, arguments.limit)
+    console.print(f"Running: [bold]lmms-eval {shlex.join(command)}[/bold]", highlight=False)
+    seconds = run_harness(command, arguments.output / "lmms-eval.log", console)
+    values = {run.task: score_run(run).values for run in find_runs(results)}
+    console.print(f"Done in {seconds:.0f} s.\n", _table(values))
+    pictures = draw(values, results, arguments.output)
+    console.print(*explanation(values), sep="\n", highlight=False)
+    console.print("\nTo be looked at:", *(f"  {picture}" for picture in pictures), sep="\n", highlight=False)
+    console.print(f"Everything else: alas report {results}", highlight=False)
+    return 0
+
+
+def free_folder(folder: Path) -> Path:
+    """Return the output folder, made; one that holds something else than an earlier demo is refused."""
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "lmms-eval.log").exists())):
+        raise FatalError(f"{folder} is there and not from an earlier demo: choose another with --output FOLDER")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FatalError(f"{folder} cannot be made: {error.strerror or error}") from error
+    return folder
+
+
+def harness_command(results: Path, reference: str, limit: int | None) -> list[str]:
+    """Return the arguments of lmms-eval."""
+    model = {
+        "pretrained": QWEN2_AUDIO,
+        "alas_reference": "words" if reference == "words" else f"whisper:{WHISPER}",
+        "alas_dump": PICTURES,
+    }
+    command = ["--tasks", ",".join(TASKS), "--model", "qwen2_audio"]
+    command += ["--model_args", ",".join(f"{name}={value}" for name, value in model.items())]
+    command += ["--batch_size", "8", "--output_path", str(results), "--log_samples"]
+    return command + (["--limit", str(limit)] if limit else [])
+
+
+def run_harness(command: Sequence[str], log: Path, console: Console) -> float:
+    """Run lmms-eval with its output in a file; return how long it took, in seconds.
+
+    Raises:
+        FatalError: If it fails, with the end of what it said.
+    """
+    start = time.monotonic()
+    offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    with log.open("w", encoding="utf-8") as output, console.status(f"about a minute; what it says is in {log}"):
+        done = subprocess.run(
+            [sys.executable, "-m", "lmms_eval", *command], stdout=output, stderr=subprocess.STDOUT, env=offline
+        )
+    if done.returncode:
+        said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+        raise FatalError("\n".join([f"lmms-eval failed; all that it said is in {log}. The end:", *said]))
+    return time.monotonic() - start
+
+
+def _table(values: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table("metric", *TASKS, "", title="Mean over layers 1 and up; alas: words away from the word spoken")
+    for key in SHOWN:
+        row = [values[task].get(key) for task in TASKS]
+        table.add_row(key, *(_shown(value) for value in row), METRICS[key].description)
+    return table
+
+
+def _shown(value: Any) -> str:
+    return "N/A" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def draw(values: Mapping[str, Mapping[str, Any]], results: Path, output: Path) -> list[Path]:
+    """Draw the layer curves of each task and the alignment pictures; return the PNG files, SVG lie beside them."""
+    from alas_metric.dumps import find_dumps, read_dump
+    from alas_metric.figures import Baseline, alignment_picture, layer_curves, save
+
+    drawn: list[Path] = []
+    for task in TASKS:
+        layers, best = values[task]["layers"], values[task]["best_layer"]
+        for key, names in CURVES.items():
+            if not any(value is not None for value in layers.get(key, {}).get("values", ())):
+                continue
+            baselines = [Baseline(label, layers[name]["values"]) for name, label in names.items()]
+            figure = layer_curves(layers[key], key, baselines, best, title=task)
+            drawn += save(figure, output / f"curves-{task}-{key}")
+    for file in find_dumps(results, None, TASKS[0]):
+        dump = read_dump(file.path)
+        drawn += save(alignment_picture(dump), output / f"alignment-{file.path.stem}")
+    return [path for path in drawn if path.suffix == ".png"]
+
+
+def explanation(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return four lines about what is to be seen, with the run's own numbers."""
+    question, emotion = (values[task] for task in TASKS)
+    evidence = (question["layers"].get("alas_evidence") or {"values": [None]})["values"]
+    best = question["best_layer"]
+    return [
+        f"1. The model listens: {_share(question, 'audio')} of the questions answered right from the audio, "
+        f"{_share(question, 'text')} from the transcript; the emotion, which no transcript tells, "
+        f"{_share(emotion, 'audio')} and {_share(emotion, 'text')}.",
+        f"2. Does a layer bind audio to words? alas_evidence is 1 where every position finds its word, 0 where audio "
+        f"shifted in time does as well: {_shown(evidence[0])} at layer 0, where the audio enters, "
+        f"{_shown(None if best is None else evidence[best])} at the best layer {best}, {_shown(evidence[-1])} at the "
+        "last.",
+        f"3. ALAS itself counts words: the path found is {_shown(question['alas'])} words away from the one of the "
+        f"word timestamps, on shifted audio {_shown(question['alas_chance'])}, at random "
+        f"{_shown(question['alas_uniform'])}. Short, evenly spoken sentences are easy: a straight line is "
+        f"{_shown(question['alas_linear'])} away.",
+        "4. In the pictures red (found) follows white (word timestamps) where a layer aligns; the curves show where "
+        "in the model that is.",
+    ]
+
+
+def _share(values: Mapping[str, Any], run: str) -> str:
+    accuracy = values[f"accuracy_{run}"]
+    return "N/A" if accuracy is None else f"{accuracy:.0%}"

@@ -1,0 +1,56 @@
+"""Where the harness will write the results of the run that is going on; models are not told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_current: list[HarnessRun] = []
+_ended: list[HarnessRun] = []
+
+
+@dataclass(frozen=True)
+class HarnessRun:
+    """One call of the harness's ``simple_evaluate``.
+
+    Args:
+        tracker: its ``EvaluationTracker``, or None.
+        date: its id in file names; processes of one run may differ by a second.
+    """
+
+    tracker: Any
+    date: str
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is an ``--output_path``."""
+        return bool(getattr(self.tracker, "output_path", None))
+
+    @property
+    def folder(self) -> Path:
+        """The model's folder in ``--output_path``; the harness names it once the model is loaded."""
+        return Path(self.tracker.output_path) / self.tracker.general_config_tracker.model_name_sanitized
+
+
+def current_run() -> HarnessRun | None:
+    """Return the run that is going on, None outside of the harness's evaluator."""
+    return _current[-1] if _current else None
+
+
+def last_run() -> HarnessRun | None:
+    """Return the run that ended last, None if there was none in this process."""
+    return _ended[-1] if _ended else None
+
+
+@contextmanager
+def running(tracker: Any, date: str | None) -> Iterator[None]:
+    """Remember a run while it is going on."""
+    # As EvaluationTracker.save_results_aggregated of lmms-eval 0.7.3 names its files.
+    _current.append(HarnessRun(tracker, (date or "").replace(":", "-")))
+    try:
+        yield
+    finally:
+        _ended[:] = [_current.pop()]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from inspect import signature
+from math import ceil
 from typing import Any, ClassVar
 
 import numpy as np
@@ -187,6 +188,16 @@ class HuggingFaceAdapter(SpeechAdapter):
         hop = getattr(self.extractor, "hop_length", _STEP)
         return self.frames_per_position * hop / self.extractor.sampling_rate
 
+    def require(self) -> None:
+        """Try what every document needs, so that what does not fit shows before the first.
+
+        Raises:
+            ValueError: If there is no placeholder in the prompt, or the time of a position cannot be told.
+            CaptureMismatch: If the decoder is not found.
+        """
+        self.render("?", 1)
+        assert self.decoder.layers and self.seconds_per_position > 0
+
     @cached_property
     def stride(self) -> Stride:
         """Time of a position, measured.
@@ -199,7 +210,8 @@ class HuggingFaceAdapter(SpeechAdapter):
     @property
     def tolerance(self) -> float:  # type: ignore[override]
         """Two positions, or as many as come at once."""
-        return 2 if self.frames_per_position is not None else max(2, self.stride.step)
+        even = self.frames_per_position is not None or self.padded
+        return 2 if even else max(2, self.stride.step)
 
     @property
     def padded(self) -> bool:
@@ -229,7 +241,7 @@ class HuggingFaceAdapter(SpeechAdapter):
         prompts = super().audio_prompts(audios, instructions)
         samples = self.seconds_per_position * SAMPLE_RATE
         for audio, positions in zip(audios, prompts.positions, strict=True):
-            short = len(positions) < len(audio) / samples - self.tolerance
+            short = len(positions) < len(audio) / samples - self.tolerance and len(audio) > SAMPLE_RATE
             if short and self.num_positions(len(audio) - SAMPLE_RATE) == self.num_positions(len(audio)):
                 raise SkipDocument(
                     "too_long",
@@ -238,7 +250,7 @@ class HuggingFaceAdapter(SpeechAdapter):
                 )
         if not self.padded:
             return prompts
-        heard = [found[: -int(-len(a) // samples)] for a, found in zip(audios, prompts.positions, strict=True)]
+        heard = [found[: ceil(len(audio) / samples)] for audio, found in zip(audios, prompts.positions, strict=True)]
         return replace(prompts, positions=heard)
 
 
@@ -381,6 +393,7 @@ class AlasHf(HuggingFaceModel, PlainModel):
 
     def make_adapter(self) -> SpeechAdapter:
         """Return the family's own adapter where there is one, else the general one."""
-        adapter = adapter_for(self.model.config.model_type)
         named = {} if self.system_prompt is None else {"system_prompt": self.system_prompt}
-        return adapter(self.model, self.processor, **named)
+        adapter = adapter_for(self.model.config.model_type)(self.model, self.processor, **named)
+        adapter.require()
+        return adapter

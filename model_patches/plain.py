@@ -73,11 +73,9 @@ class PlainModel(lmms):
         pieces = [piece for audio in audios for piece in adapter.split(load_audio(audio))]
         try:
             prompt = adapter.render(adapter.clean_text(context), len(pieces))
+            inputs = adapter.encode_audio([prompt], [pieces]) if pieces else adapter.encode_text([prompt])
         except ValueError as error:
-            raise FatalError(
-                f"a document with {len(audios)} audios cannot be asked ({context[:80]!r}): {error}"
-            ) from error
-        inputs = adapter.encode_audio([prompt], [pieces]) if pieces else adapter.encode_text([prompt])
+            raise FatalError(f"a document cannot be asked: {error}; it is {context[:80]!r}") from error
         return adapter.answers(inputs, **generation)[0]
 
     def generate_until_multi_round(self, requests: list[Any]) -> NoReturn:

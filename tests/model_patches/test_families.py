@@ -292,3 +292,23 @@ def test_what_the_general_adapter_refuses(qwen2_audio, tmp_path, monkeypatch) ->
     monkeypatch.setattr(processor, "chat_template", "{{ messages[0]['role'] }}")
     with pytest.raises(ValueError, match="puts no placeholder"):
         HuggingFaceAdapter(qwen2_audio.model, processor).render("?", 1)
+
+
+def test_what_does_not_fit_shows_before_the_first_document(tmp_path) -> None:
+    folder = MAKERS["glmasr"](tmp_path)
+    (folder / "chat_template.jinja").write_text("{{ messages[0]['role'] }}")
+    with pytest.raises(FatalError, match=r"hidden states of .* cannot be read: the chat template .* no placeholder"):
+        AlasHf(pretrained=str(folder)).alas_adapter  # noqa: B018 - made at first need
+
+
+def test_other_tasks_are_answered_through_the_adapter(tmp_path) -> None:
+    wrapper = AlasHf(pretrained=str(MAKERS["glmasr"](tmp_path)), system_prompt="Be brief.")
+    adapter = wrapper.alas_adapter
+    assert adapter.render("?", 1).startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n")
+    expected = adapter.answers(adapter.audio_prompts([speech(1)], ["what?"]).inputs, max_new_tokens=4, do_sample=False)
+    heard = {"array": speech(1), "sampling_rate": 16000}
+    arguments = {"max_new_tokens": 4, "do_sample": False}
+    assert wrapper._answer("what?", [heard], arguments) == expected[0]
+    assert isinstance(wrapper._answer("what?", [], arguments), str)
+    with pytest.raises(FatalError, match=r"a document cannot be asked: Got 1 text but 2 audios"):
+        wrapper._answer("what?", [heard, heard], arguments)

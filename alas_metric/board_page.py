@@ -85,7 +85,7 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
         style=Markup(_asset("page.css")),
         script=Markup(_asset("page.js")),
         library=Markup(_library()),
-        libraries=f"Vega-Lite {vl_convert.get_vegalite_versions()[-1]}, inlined by vl-convert {version('vl-convert-python')}",
+        libraries=f"Vega-Lite {vl_convert.get_vegalite_versions()[-1]} (vl-convert {version('vl-convert-python')})",
     )
 
 
@@ -96,7 +96,7 @@ def _asset(name: str) -> str:
 @cache
 def _library() -> str:
     """Return the code of Vega-Lite, which must not end the script element that it stands in."""
-    return vl_convert.javascript_bundle(None).replace("</script", "<\\/script")
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
 
 
 def _json(value: Any) -> str:

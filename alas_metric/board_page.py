@@ -65,7 +65,8 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
     Args:
         board: what ``alas leaderboard`` writes as JSON: ``columns``, ``rows`` with ``tasks``, each None or with
             ``values``, ``intervals``, ``layers``, ``num_layers``, ``run``, ``conditions``, ``versions``, ``command``;
-            ``pairs``, ``sorted_by``, ``ranked_by``, ``threshold``, ``significant``, ``mixed``, ``messages``.
+            ``pairs``, ``sorted_by``, ``ranked_by``, ``threshold``, ``significant``, ``mixed``, ``messages``; and, if
+            there is one, ``command``, which made it.
         pictures: see `dump_pictures`.
 
     Returns:
@@ -74,7 +75,13 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
     environment = Environment(
         loader=PackageLoader("alas_metric", "page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.globals |= {"shown": shown, "shown_interval": shown_interval, "shown_p": shown_p, "name": metric_name}
+    environment.globals |= {
+        "shown": shown,
+        "shown_interval": shown_interval,
+        "shown_p": shown_p,
+        "verdict": verdict,
+        "name": metric_name,
+    }
     tasks = _tasks(board)
     return environment.get_template("page.html").render(
         board=board,
@@ -183,6 +190,20 @@ def shown_p(value: float | None) -> str:
     return _NO_VALUE if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def verdict(pair: Mapping[str, Any]) -> str:
+    """Return what a comparison of two models says.
+
+    Args:
+        pair: of the leaderboard; its difference is first - second.
+    """
+    if pair["p_holm"] is None:
+        return "cannot tell"
+    if not pair["significant"]:
+        return "tie"
+    higher = METRICS[pair["metric"]].direction == "higher"
+    return f"{pair['first' if (pair['difference'] > 0) == higher else 'second']} is better"
+
+
 # Curves
 
 
@@ -203,7 +224,7 @@ def _curves(board: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
         "curves": {
             task: {
                 model: {
-                    key: {part: entry["layers"][key][part] for part in ("values", "low", "high")}
+                    key: {part: _rounded(entry["layers"][key][part]) for part in ("values", "low", "high")}
                     for key in metrics
                     if entry["layers"].get(key, {}).get("values")
                 }
@@ -212,6 +233,11 @@ def _curves(board: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
             for task in tasks
         },
     }
+
+
+def _rounded(values: Sequence[float | None]) -> list[float | None]:
+    """Return values with as many digits as a curve can show, for a smaller page."""
+    return [None if value is None else round(value, 5) for value in values]
 
 
 # Pictures

@@ -141,7 +141,7 @@
           name: "near",
           select: { type: "point", on: "pointerover", clear: "pointerout", nearest: true, fields: ["index", "layer"] },
         }],
-        mark: { type: "point", strokeWidth: 1.8, tooltip: { content: "data" } },
+        mark: { type: "point", strokeWidth: 1.8, opacity: 1, tooltip: { content: "data" } },
         encoding: {
           x, y, stroke: colour,
           fill: { ...colour, condition: { test: "datum.layer === 0", value: "var(--ground)" } },

@@ -2,12 +2,15 @@
 
 The bootstrap is that of `corpus`: 2,000 resamples of speakers where known for all documents, else of documents, with
 a fixed seed. Both runs are resampled alike, so that what makes a document hard for both cancels out. Ratios of sums
-are resampled as ratios of sums. A two-sided p-value is twice the share of resamples on the rarer side of 0, one
-added to both counts (Davison and Hinkley 1997, section 4.2, https://doi.org/10.1017/CBO9780511802843). A plain
-bootstrap finds too many differences among few speakers, 10 % instead of 5 % among ten of them; intervals and
-p-values are therefore widened from the normal to Student's t distribution, the expanded percentile interval of
-Hesterberg 2015, https://doi.org/10.1080/00031305.2015.1089789. Several pairs are corrected after Holm 1979,
-https://www.jstor.org/stable/4615733.
+are resampled as ratios of sums.
+
+A two-sided p-value is twice the share of resamples on the rarer side of 0, one added to both counts (Davison and
+Hinkley 1997, section 4.2, https://doi.org/10.1017/CBO9780511802843). Where no resample lies there, it is read off a
+normal distribution of the resamples' mean and standard deviation: else no difference would be clear enough to remain
+after a correction for many pairs. A plain bootstrap finds too many differences among few speakers, 10 % instead of
+5 % among ten of them; intervals and p-values are therefore widened from the normal to Student's t distribution, the
+expanded percentile interval of Hesterberg 2015, https://doi.org/10.1080/00031305.2015.1089789. Several pairs are
+corrected after Holm 1979, https://www.jstor.org/stable/4615733.
 """
 
 from __future__ import annotations
@@ -38,8 +41,6 @@ from alas_metric.scores import DocumentScores
 HEADLINES = ("alas", "alas_skill", "alas_evidence", "frame_skill")
 """The metrics by which runs are compared."""
 SIGNIFICANT = 0.05
-_RESAMPLES_PER_PAIR = 100
-"""The smallest p-value is 2 / (resamples + 1); with this many for each pair it survives Holm's correction."""
 
 Items = list[dict[str, Any]]
 
@@ -210,8 +211,10 @@ def p_value(samples: np.ndarray | None, clusters: int) -> float | None:
     if not defined.size or clusters < 2:
         return None
     rarer = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
-    share = min(0.5, (rarer + 1) / (defined.size + 1))
-    return float(2 * t.sf(norm.isf(share) * math.sqrt((clusters - 1) / clusters), clusters - 1))
+    errors = float(norm.isf(min(0.5, (rarer + 1) / (defined.size + 1))))
+    if not rarer:
+        errors = max(errors, abs(float(defined.mean())) / max(float(defined.std()), np.finfo(float).tiny))
+    return float(2 * t.sf(errors * math.sqrt((clusters - 1) / clusters), clusters - 1))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -256,8 +259,7 @@ def compare_all(
         threshold: of the answer filter.
     """
     pairs = list(itertools.combinations(range(len(runs)), 2))
-    resamples = max(RESAMPLES, _RESAMPLES_PER_PAIR * len(pairs))
-    found = [compare_runs(runs[a], runs[b], keys, threshold, resamples) for a, b in pairs]
+    found = [compare_runs(runs[a], runs[b], keys, threshold) for a, b in pairs]
     differences = {}
     for key in keys:
         corrected = holm([each[key].p for each in found])

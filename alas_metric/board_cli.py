@@ -1,0 +1,97 @@
+"""The commands that put runs side by side: ``alas leaderboard`` and ``alas compare``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from alas_metric.corpus import THRESHOLD
+from alas_metric.errors import FatalError
+from alas_metric.leaderboard import COLUMNS, DEFAULT_SORT, Board, board_data, build_board, pair_rows
+from alas_metric.report_cli import report, writing
+
+_FILE_WIDTH = 150
+"""Columns of a table that goes to a file or a pipe, which has no width of its own."""
+
+
+def add_parsers(subparsers: Any) -> None:
+    """Add the commands to the ``alas`` command."""
+    _add_leaderboard(subparsers)
+
+
+def _add_leaderboard(subparsers: Any) -> None:
+    leaderboard = subparsers.add_parser(
+        "leaderboard",
+        help="put runs side by side: tables and one HTML page",
+        description="Put finished runs side by side, ranked by a paired bootstrap; no model and no GPU is needed. "
+        "Runs that differ in reference, unit, data, prompts or settings are refused.",
+    )
+    leaderboard.add_argument("run_dirs", type=Path, nargs="+", metavar="RUN_DIR", help="lmms-eval's --output_path")
+    leaderboard.add_argument(
+        "--sort",
+        default=DEFAULT_SORT,
+        metavar="COLUMN",
+        help=f"one of {', '.join(column.key for column in COLUMNS)}, of another than the first task as TASK:COLUMN; "
+        "default: %(default)s",
+    )
+    leaderboard.add_argument("--output", type=Path, metavar="FOLDER", help="write Markdown, CSV, JSON, LaTeX and HTML")
+    leaderboard.add_argument("--mix", action="store_true", help="also show what cannot be compared, and say so")
+    _add_scoring(leaderboard)
+    leaderboard.set_defaults(func=_leaderboard)
+
+
+def _add_scoring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--task", metavar="NAME", help="only this task")
+    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="answer similarity from which to keep")
+    parser.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
+
+
+def _leaderboard(arguments: argparse.Namespace) -> int:
+    """Print the leaderboard and write its files."""
+    from alas_metric.board_tables import csv_table, csv_text, latex, markdown, terminal_tables
+
+    board = _board(arguments)
+    report(f"mixed: {text}" for text in board.mixed)
+    report(board.messages)
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    for table in terminal_tables(board):
+        console.print(table)
+    if arguments.output is not None:
+        files = {
+            "leaderboard.md": markdown(board),
+            "leaderboard.csv": csv_table(board),
+            "leaderboard_pairs.csv": csv_text(pair_rows(board)),
+            "leaderboard.json": json.dumps(board_data(board), indent=2, allow_nan=False) + "\n",
+            "leaderboard.tex": latex(board),
+        }
+        _write(arguments.output, files)
+    return 0
+
+
+def _board(arguments: argparse.Namespace) -> Board:
+    try:
+        return build_board(
+            arguments.run_dirs,
+            arguments.sort,
+            arguments.task,
+            arguments.threshold,
+            arguments.reference,
+            arguments.mix,
+        )
+    except ValueError as error:
+        raise FatalError(str(error)) from None
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write text files and print their paths."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+            print(folder / name)

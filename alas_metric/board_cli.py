@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,6 +55,7 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
 
 def _leaderboard(arguments: argparse.Namespace) -> int:
     """Print the leaderboard and write its files."""
+    from alas_metric.board_page import page
     from alas_metric.board_tables import csv_table, csv_text, latex, markdown, terminal_tables
 
     board = _board(arguments)
@@ -69,9 +71,20 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
             "leaderboard_pairs.csv": csv_text(pair_rows(board)),
             "leaderboard.json": json.dumps(board_data(board), indent=2, allow_nan=False) + "\n",
             "leaderboard.tex": latex(board),
+            "leaderboard.html": page(board, _command(arguments)),
         }
         _write(arguments.output, files)
     return 0
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """Return the command that makes the leaderboard again."""
+    parts = ["alas", "leaderboard", *map(str, arguments.run_dirs), "--sort", arguments.sort]
+    for name in ("task", "reference", "output"):
+        value = getattr(arguments, name)
+        parts += [] if value is None else [f"--{name}", str(value)]
+    parts += ["--threshold", f"{arguments.threshold:g}"] if arguments.threshold != THRESHOLD else []
+    return shlex.join(parts + ["--mix"] * arguments.mix)
 
 
 def _board(arguments: argparse.Namespace) -> Board:

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from alas_metric import __version__, report_cli
+from alas_metric import __version__, board_cli, report_cli
 from alas_metric.corpus import METRICS, THRESHOLD, Brief
 from alas_metric.errors import FatalError
 from alas_metric.runs import Run, RunScores, find_runs, score_run
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_score(subparsers)
     report_cli.add_parsers(subparsers)
+    board_cli.add_parsers(subparsers)
     for package in ("alas_tasks", "model_patches"):
         try:
             module = import_module(f"{package}.cli")

@@ -347,7 +347,7 @@ def _column_item(metric: Metric, scores: DocumentScores, columns: Mapping[str, A
         return {}
     item: Item = {"layers": _num_layers(scores), "columns": {name: columns[name] for name in names}}
     if metric.kind == "mean":
-        own = _headline(_broadcast(columns[metric.numerator], item["layers"]))
+        own = headline(_broadcast(columns[metric.numerator], item["layers"]))
         item |= {} if own is None else {"score": own}
     return item
 
@@ -360,7 +360,7 @@ def _broadcast(column: Any, num_layers: int) -> list[float]:
     return column if isinstance(column, list) else [column] * num_layers
 
 
-def _headline(values: Sequence[float | None]) -> float | None:
+def headline(values: Sequence[float | None]) -> float | None:
     """Return the mean over layers 1..L, None if there is none or one of them is undefined."""
     upper = [value for value in values[1:] if value is not None]
     if not upper or len(upper) < len(values) - 1:
@@ -408,7 +408,7 @@ def _finish(metric: Metric, ratio: Any) -> Any:
 
 
 def _layered_value(metric: Metric, items: Sequence[Item]) -> float | None:
-    return _headline(_layer_values(metric, _entering(metric, items)))
+    return headline(_layer_values(metric, _entering(metric, items)))
 
 
 def _best_layer(values: Sequence[float | None]) -> int | None:
@@ -443,13 +443,16 @@ class _Resampler:
         key = "speaker" if self.by_speaker else "uid"
         return np.array([self.clusters[str(item[key])] for item in items], dtype=np.int64)
 
-    def counts(self) -> Iterable[np.ndarray]:
-        """Yield, in chunks of resamples, how often each cluster is drawn: (resamples, clusters)."""
+    def counts(self, resamples: int) -> Iterable[np.ndarray]:
+        """Yield, in chunks of resamples, how often each cluster is drawn: (resamples, clusters).
+
+        The draws depend on the names of the clusters alone, so that two models with the same documents get the same.
+        """
         # The legacy generator: its numbers are the same in every NumPy version.
         generator, size = np.random.RandomState(SEED), len(self.clusters)
         step = max(1, _RESAMPLE_CELLS // size)
-        for begin in range(0, RESAMPLES, step):
-            rows = min(step, RESAMPLES - begin)
+        for begin in range(0, resamples, step):
+            rows = min(step, resamples - begin)
             drawn = generator.randint(0, size, size=(rows, size)) + np.arange(rows)[:, None] * size
             yield np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size).astype(np.float64)
 
@@ -468,7 +471,9 @@ def _cluster_sums(values: np.ndarray, index: np.ndarray, num_clusters: int) -> t
     return sums, unit
 
 
-def _resampled(metrics: Mapping[str, Metric], items: Sequence[Item]) -> dict[str, np.ndarray]:
+def _resampled(
+    metrics: Mapping[str, Metric], items: Sequence[Item], resamples: int = RESAMPLES
+) -> dict[str, np.ndarray]:
     """Return each metric's values in every resample, (resamples, L + 1), NaN where undefined."""
     resampler = _Resampler.of(items)
     if len(resampler.clusters) < 2:
@@ -478,7 +483,7 @@ def _resampled(metrics: Mapping[str, Metric], items: Sequence[Item]) -> dict[str
     if not parts:
         return {}
     table = np.concatenate([np.concatenate([above, below], axis=1) for above, below, _ in parts.values()], axis=1)
-    drawn = np.concatenate([counts @ table for counts in resampler.counts()])
+    drawn = np.concatenate([counts @ table for counts in resampler.counts(resamples)])
     samples, begin = {}, 0
     for key, (above, below, scale) in parts.items():
         middle, end = begin + above.shape[1], begin + above.shape[1] + below.shape[1]
@@ -508,27 +513,82 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
 
 
-def _interval(samples: np.ndarray | None) -> tuple[float | None, float | None]:
-    """Return the 95 % percentile interval of samples (resamples,), leaving out undefined ones."""
+def layer_items(documents: Iterable[DocumentScores], threshold: float = THRESHOLD) -> list[Item]:
+    """Return the items of ``layers`` of the documents that pass the answer filter and have columns.
+
+    Args:
+        documents: scores of each document.
+        threshold: of the answer filter.
+    """
+    passing = [scores for scores in documents if kept(scores, threshold) and scores.columns]
+    return [
+        {"uid": scores.uid, "speaker": scores.speaker} | _layers_item(METRICS["layers"], scores, _compact(scores), True)
+        for scores in passing
+    ]
+
+
+def layer_values(key: str, items: Sequence[Item]) -> list[float | None]:
+    """Return a layered metric's value of each layer 0..L, None where undefined; an empty list without documents.
+
+    Args:
+        key: of `METRICS`, of a kind in `LAYERED`.
+        items: see `layer_items`.
+    """
+    return _layer_values(METRICS[key], _entering(METRICS[key], items))
+
+
+def layer_samples(keys: Iterable[str], items: Sequence[Item], resamples: int = RESAMPLES) -> dict[str, np.ndarray]:
+    """Return layered metrics in each bootstrap resample, (resamples, L + 1), NaN where undefined.
+
+    The draws depend on the ids and speakers of the items alone: for two models on the same documents the resamples
+    are the same, row by row, which makes differences paired.
+
+    Args:
+        keys: of `METRICS`, of a kind in `LAYERED`.
+        items: see `layer_items`.
+        resamples: how many.
+
+    Returns:
+        By key; a key is absent where no document defines it or all documents are of one speaker.
+    """
+    return _resampled({key: METRICS[key] for key in keys}, items, resamples) if items else {}
+
+
+def headline_samples(samples: np.ndarray) -> np.ndarray:
+    """Return the mean over layers 1..L of samples (resamples, L + 1)."""
+    return np.asarray(samples[:, 1:].mean(axis=1))
+
+
+def num_clusters(items: Sequence[Item]) -> int:
+    """Return how many clusters, speakers where known for all, else documents, the bootstrap draws from."""
+    return len(_Resampler.of(items).clusters)
+
+
+def interval(samples: np.ndarray | None, tail: float = 2.5) -> tuple[float | None, float | None]:
+    """Return the percentile interval of samples (resamples,), leaving out undefined ones.
+
+    Args:
+        samples: of one value, None if there are none.
+        tail: per cent of the samples beyond either end.
+    """
     defined = np.array([]) if samples is None else samples[np.isfinite(samples)]
     if not defined.size:
         return None, None
-    low, high = np.percentile(defined, [2.5, 97.5])
+    low, high = np.percentile(defined, [tail, 100 - tail])
     return float(low), float(high)
 
 
 def _curve(values: list[float | None], samples: np.ndarray | None) -> dict[str, Any]:
     """Return one metric's entry of ``layers``."""
     columns = [None] * len(values) if samples is None else list(samples.T)
-    intervals = [_interval(column) for column in columns]
-    headline = _headline(values)
-    means = None if samples is None or headline is None else samples[:, 1:].mean(axis=1)
-    low, high = _interval(means)
+    intervals = [interval(column) for column in columns]
+    mean = headline(values)
+    low, high = interval(None if samples is None or mean is None else headline_samples(samples))
     return {
         "values": values,
         "low": [low for low, _ in intervals],
         "high": [high for _, high in intervals],
-        "headline": headline,
+        "headline": mean,
         "headline_low": low,
         "headline_high": high,
     }
@@ -553,7 +613,7 @@ def _best_layer_entry(values: Sequence[float | None], samples: np.ndarray | None
         chosen = np.nanargmax(rows, axis=1)
         low, high = np.percentile(chosen + 1, [2.5, 97.5], method="inverted_cdf")
         entry |= {"low": int(low), "high": int(high)}
-        entry["skill_low"], entry["skill_high"] = _interval(rows[np.arange(len(rows)), chosen])
+        entry["skill_low"], entry["skill_high"] = interval(rows[np.arange(len(rows)), chosen])
     return entry
 
 

@@ -41,6 +41,27 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What must be the same before a document of two runs is compared.
+
+    Args:
+        uid: the document.
+        reference: name of the word timestamps it is scored with.
+        transcript: the text.
+        transcript_source: ``"dataset"`` or ``"whisper"``.
+        instruction: the question or task of the prompts.
+        settings: how the record came about, see `AlignmentRecord`.
+    """
+
+    uid: str
+    reference: str
+    transcript: str
+    transcript_source: str
+    instruction: str
+    settings: dict[str, str]
+
+
+@dataclass(frozen=True)
 class RunDocuments:
     """Scores of a run's documents and what was odd about its files.
 
@@ -49,12 +70,14 @@ class RunDocuments:
         documents: in the order of the samples, skipped ones included.
         keys: those keys of `METRICS` that the run's own results hold; none: the results are missing.
         messages: what was left out and why.
+        origins: where the scored documents come from, skipped ones left out.
     """
 
     run: Run
     documents: list[DocumentScores]
     keys: list[str]
     messages: list[str] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -133,11 +156,26 @@ def read_run(run: Run, reference: str | None = None) -> RunDocuments:
     """
     keys, messages = _result_keys(run)
     documents: list[DocumentScores] = []
+    origins: list[Origin] = []
     for label, record in _read_records(run.samples, messages):
-        documents.append(_score(label, record, reference))
+        scores = _score(label, record, reference)
+        documents.append(scores)
+        if scores.skipped is None and isinstance(record, AlignmentRecord):
+            origins.append(_origin(record, reference))
     _check_documents(documents, run, keys, reference)
     left_out = [f"{run.samples.name}: {scores.uid}: {scores.detail}" for scores in documents if _unreadable(scores)]
-    return RunDocuments(run, documents, keys, messages + left_out)
+    return RunDocuments(run, documents, keys, messages + left_out, origins)
+
+
+def _origin(record: AlignmentRecord, reference: str | None) -> Origin:
+    return Origin(
+        record.uid,
+        reference or record.reference,
+        record.transcript,
+        record.transcript_source,
+        record.instruction,
+        record.settings,
+    )
 
 
 def read_records(run: Run, uids: Collection[str]) -> dict[str, AlignmentRecord]:

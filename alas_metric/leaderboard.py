@@ -67,6 +67,8 @@ COLUMNS = (
     Column("documents", "Documents", "none", "", "documents of the run, skipped ones included"),
     Column("seconds", "s/doc", "lower", "seconds", "seconds per document, over all tasks of the run"),
 )
+_SOFTWARE = {"plugin": "lmms-eval-alas", "torch": "torch", "transformers": "transformers"}
+"""Settings of records that name versions; runs of different ones can be compared."""
 _TASK_VALUES = {
     "task_audio": ("accuracy_audio", "answer_similarity_audio"),
     "task_text": ("accuracy_text", "answer_similarity_text"),
@@ -310,7 +312,11 @@ def _results(run: Run) -> Any:
 
 def _facts(results: Any, task: str, origins: Sequence[Origin]) -> Facts:
     """Return what results say, as far as they are what the harness writes."""
-    versions = {"lmms-eval-alas": _join({origin.settings.get("plugin", "unknown") for origin in origins})}
+    versions = {
+        name: _join(found)
+        for setting, name in _SOFTWARE.items()
+        if (found := {origin.settings[setting] for origin in origins if setting in origin.settings})
+    }
     if not isinstance(results, dict):
         return Facts(versions=versions)
     harness = results.get("lmms_eval_version")
@@ -404,7 +410,7 @@ def _num_swapped(entry: Entry) -> int:
 
 
 def _settings(origin: Origin) -> str:
-    kept = {name: value for name, value in sorted(origin.settings.items()) if name != "plugin"}
+    kept = {name: value for name, value in sorted(origin.settings.items()) if name not in _SOFTWARE}
     return ", ".join(f"{name}={value}" for name, value in kept.items()) or "none"
 
 
@@ -455,9 +461,10 @@ def _document_difference(name: str, condition: Callable[[Origin], str], entries:
 def _oddities(entries: Sequence[Entry]) -> list[str]:
     """Return what a reader should know of runs that can be compared."""
     found = []
-    plugins = {entry.model: entry.facts.versions["lmms-eval-alas"] for entry in entries}
-    if len(set(plugins.values())) > 1:
-        found.append(f"versions of lmms-eval-alas differ: {_grouped(plugins)}")
+    for name in _SOFTWARE.values():
+        versions = {entry.model: entry.facts.versions.get(name) for entry in entries}
+        if len(set(versions.values()) - {None}) > 1:
+            found.append(f"versions of {name} differ: {_grouped(versions)}")
     for entry in entries:
         if 0 < _num_swapped(entry) < len(entry.origins):
             text = "documents have fewer positions than words and so are not in alas"

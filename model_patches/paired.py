@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -209,7 +210,7 @@ class PairedRuns:
             transcript_source=document.transcript_source,
             instruction=document.instruction,
             target=sample.target,
-            settings={"plugin": alas_metric.__version__, **self.settings},
+            settings={**software(), **self.settings},
             **answers,
         )
 
@@ -224,6 +225,12 @@ class PairedRuns:
         names = ("responses", "audio_target", "text_target")
         pairs = [(audio, text), (audio, sample.target), (text, sample.target)]
         return {**answers, "similarities": dict(zip(names, self.similarity(pairs), strict=True))}
+
+
+@cache
+def software() -> dict[str, str]:
+    """Return the versions that a record names, beside which numbers of another machine can be put."""
+    return {"plugin": alas_metric.__version__, **{name: version(name) for name in ("torch", "transformers")}}
 
 
 def gold_words(words: Sequence[WordTiming], units: Sequence[Unit], duration: float) -> list[WordTiming]:

@@ -31,7 +31,7 @@ def test_both_tasks(model, maker, positions_per_second, sentence_bert_folder, wh
     given = f"pretrained={folder},alas_reference=whisper:{whisper_file},alas_sbert={sentence_bert_folder}"
     command = [sys.executable, "-m", "lmms_eval", "--tasks", "alas", "--model", model, "--model_args", given]
     command += ["--device", "cpu", "--gen_kwargs", "max_new_tokens=4", "--output_path", "out", "--log_samples"]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "alas_skill_all" in done.stdout
     for task, question in {"librisqa": "Answer the  question as short", "iemocap": "in only one word"}.items():

@@ -63,7 +63,7 @@ def terminal_tables(board: Board) -> list[Table]:
 
 def _terminal_table(board: Board, task: str) -> Table:
     table = Table(title=Text(f"{task}  (threshold {board.threshold:g})"), caption=Text(rank_note(board)))
-    table.add_column("model", overflow="fold", min_width=8)
+    table.add_column("model", overflow="fold", min_width=16)
     for column in COLUMNS:
         table.add_column(f"{column.title} {ARROWS[column.direction]}".strip(), justify="right")
     for entry in board.of_task(task):
@@ -177,6 +177,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
 def latex(board: Board) -> str:
     """Return one ``tabular`` a task, for booktabs."""
     parts = ["% Needs \\usepackage{booktabs}. " + rank_note(board)]
+    parts += [f"% Not comparable, shown with --mix: {_latex_comment(text)}" for text in board.mixed]
     for task in board.tasks:
         parts += [f"% {_latex_comment(task)}", *_latex_block(board, task), ""]
     return "\n".join(parts)

@@ -148,7 +148,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, make: Make, name: st
         build_board(folders)
     mixed = build_board(folders, mix=True)
     assert len(mixed.models) == 2 and [name in text for text in mixed.mixed] == [True]
-    assert "--mix" in markdown(mixed) and board_data(mixed)["mixed"] == mixed.mixed
+    assert "--mix" in markdown(mixed) and "--mix" in latex(mixed) and board_data(mixed)["mixed"] == mixed.mixed
 
 
 def test_another_reference_is_refused(tmp_path: Path, make: Make) -> None:

@@ -91,7 +91,7 @@ def test_listing_is_cheap_and_complete():
         "alas_librisqa",
         "alas_librisqa_mc",
     ]
-    assert manager().all_groups == ["alas"]
+    assert manager().all_groups == ["alas", "alas_demo"]
     assert "generate_until" in manager().list_all_tasks()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from alas_metric.errors import FatalError
 from alas_tasks.custom import ALIASES, Description, check_name, describe, load_documents, task_yaml
 from alas_tasks.demo.command import add_parser as add_demo
-from alas_tasks.sources import IEMOCAP, LIBRISPEECH, LIBRISQA, HubSource, cached_files
+from alas_tasks.sources import IEMOCAP, LIBRISPEECH, LIBRISQA, MMAU, HubSource, cached_files, matching_files
 
 _ROLE_HELP = {
     "audio": "audio or paths of audio files",
@@ -115,6 +115,7 @@ NEEDS: dict[str, tuple[HubSource, ...]] = {
     "alas_librisqa": (LIBRISQA, LIBRISPEECH),
     "alas_librisqa_mc": (LIBRISQA, LIBRISPEECH),
     "alas_iemocap": (IEMOCAP,),
+    "alas_mmau_speech": (MMAU,),
 }
 """What each task reads."""
 
@@ -182,8 +183,13 @@ def _has_iemocap(folder: Path) -> bool:
     return any(folder.glob("*.json")) or any(folder.glob("*/*.json"))
 
 
+def _has_mmau(folder: Path) -> bool:
+    return bool(matching_files(folder, [MMAU.pattern]))
+
+
 _CHECKS: dict[str, Callable[[Path], bool]] = {
     LIBRISQA.repo_id: _has_librisqa,
     LIBRISPEECH.repo_id: _has_librispeech,
     IEMOCAP.repo_id: _has_iemocap,
+    MMAU.repo_id: _has_mmau,
 }

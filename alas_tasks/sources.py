@@ -75,6 +75,13 @@ IEMOCAP = HubSource(
     folder_variable="ALAS_IEMOCAP_DIR",
     revision_variable="ALAS_IEMOCAP_REVISION",
 )
+MMAU = HubSource(
+    repo_id="lmms-lab-audio/mmau",
+    revision="main",  # its commits were not at hand; the variable pins one
+    pattern="*test_mini*.parquet",
+    folder_variable="ALAS_MMAU_DIR",
+    revision_variable="ALAS_MMAU_REVISION",
+)
 
 
 def hub_files(repo_id: str, revision: str, pattern: str | Sequence[str], advice: str = "") -> list[Path]:

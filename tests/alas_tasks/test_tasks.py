@@ -19,6 +19,7 @@ from worlds import (
     make_iemocap,
     make_librispeech,
     make_librisqa,
+    mmau_parquet,
 )
 
 import alas_tasks
@@ -90,6 +91,7 @@ def test_listing_is_cheap_and_complete():
         "alas_iemocap",
         "alas_librisqa",
         "alas_librisqa_mc",
+        "alas_mmau_speech",
     ]
     assert manager().all_groups == ["alas", "alas_demo"]
     assert "generate_until" in manager().list_all_tasks()
@@ -139,6 +141,40 @@ def test_iemocap(where, world, request):
     (sample,) = task.doc_to_visual(found["Ses01F_impro01_F000"])
     assert sample.target == sample.read_answer("The speaker sounds neutral.") == "neutral"
     assert load_audio(sample.audio).dtype == np.float32
+
+
+@pytest.mark.parametrize("where", ["local", "hub"])
+def test_mmau_asks_about_speech_only_and_names_what_is_broken(where, world, monkeypatch, capture_log):
+    file = "data/test_mini-00000-of-00001.parquet"
+    if where == "hub":
+        make_hub_cache(world / "hub", sources.MMAU.repo_id, sources.MMAU.revision, {file: mmau_parquet()})
+    else:
+        (world / "MMAU" / "data").mkdir(parents=True)
+        (world / "MMAU" / file).write_bytes(mmau_parquet())
+        monkeypatch.setenv("ALAS_MMAU_DIR", str(world / "MMAU"))
+    task = load("alas_mmau_speech")
+    docs = task.test_docs()
+    assert docs["uid"] == ["one", "two"]
+    assert docs["target"] == ["B", "B"] and docs["transcript"] == [None, None]
+    assert task.doc_to_text(docs[1]) == (
+        "Who speaks?\nA. Nobody\nB. The cat\nC. The dog\n"
+        "Answer with the option's letter from the given choices directly."
+    )
+    (sample,) = task.doc_to_visual(docs[0])
+    assert sample.read_answer("B. The cat") == sample.target == "B"
+    assert load_audio(sample.audio).dtype == np.float32
+    log = capture_log()
+    assert "six options is left out: 6 options" in log and "no answer is left out" in log
+
+
+@pytest.fixture
+def capture_log():
+    from loguru import logger
+
+    lines: list[str] = []
+    handler = logger.add(lambda message: lines.append(str(message)), format="{message}")
+    yield lambda: "".join(lines)
+    logger.remove(handler)
 
 
 def test_prompts_of_emotions_follow_the_model(local):

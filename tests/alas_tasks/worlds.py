@@ -212,6 +212,21 @@ def iemocap_parquet() -> bytes:
     return parquet_with_audio(columns, audio)
 
 
+def mmau_parquet() -> bytes:
+    """Return MMAU's test-mini as one parquet file: two questions about speech, one about music, two that are broken."""
+    options = ["The dog", "The cat", "Nobody"]
+    columns = {
+        "id": ["one", "song", "two", "six options", "no answer"],
+        "question": ["Who sleeps?", "Which key?", "Who speaks?", "Who sings?", "Who eats?"],
+        "choices": [json.dumps(options)] * 2
+        + [json.dumps(options[::-1]), json.dumps(options * 2), json.dumps(options)],
+        "answer": ["The cat", "Nobody", " the cat ", "The dog", "The bird"],
+        "task": ["speech", "music", "speech", "speech", "speech"],
+    }
+    audio = [(encoded(sound_of(uid), kind="WAV"), f"{uid}.wav") for uid in columns["id"]]
+    return parquet_with_audio(columns, audio)
+
+
 def local_data(folder: Path) -> dict[str, str]:
     """Make all data sets in a folder and return the environment in which a run reads them, offline and on the CPU."""
     places = {"LIBRISPEECH": make_librispeech, "LIBRISQA": make_librisqa, "IEMOCAP": make_iemocap}

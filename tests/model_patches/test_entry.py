@@ -70,6 +70,7 @@ def test_the_harness_lists_the_tasks(index) -> None:
         "alas_iemocap",
         "alas_librisqa",
         "alas_librisqa_mc",
+        "alas_mmau_speech",
     ]
 
 

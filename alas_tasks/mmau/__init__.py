@@ -1,0 +1,1 @@
+"""MMAU: questions about speech with a few options each, without transcripts."""

@@ -59,7 +59,13 @@ FAMILIES = (
         simple_class="model_patches.qwen2_audio.Qwen2Audio",
         adapter="model_patches.qwen2_audio.Qwen2AudioAdapter",
         checkpoints=(
-            Checkpoint("qwen2_audio", "Qwen/Qwen2-Audio-7B-Instruct", 25, "all, in pieces of 30 s of one prompt"),
+            Checkpoint(
+                "qwen2_audio",
+                "Qwen/Qwen2-Audio-7B-Instruct",
+                25,
+                "all, in pieces of 30 s of one prompt",
+                tried="tiny random checkpoint; the demo's, trained",
+            ),
         ),
     ),
     Family(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from speech import QUESTIONS, VOICES, Sentence, Utterance, WordBank, make_sentences, say_many
+from speech import QUESTIONS, STYLES, VOICES, Sentence, Utterance, WordBank, make_sentences, say_many
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from training import Stage, train
 from transformers import (
@@ -36,7 +36,6 @@ SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|AUDIO|>", "<|audio
 EMOTION = "classify the emotion of the speaker in only one word including anger, happiness, sadness, neutrality."
 QUESTION_END = ". Answer the question in one word"
 REPEAT = "Repeat what the speaker says."
-EMOTIONS = {"neutral": "neutral", "happiness": "happiness", "sadness": "sadness", "anger": "anger"}
 STEPS = {"text": 1000, "frames": 800, "joint": 2400}
 BATCH = 16
 KEPT = (0.0, 0.1, 0.25, 0.5, 1.0)
@@ -50,7 +49,7 @@ def make_processor(seed: int) -> Qwen2AudioProcessor:
     """
     rng = np.random.default_rng([seed, 1])
     sentences = [s.text for s in make_sentences(rng, 300, held_out=False)]
-    prompts = [EMOTION, REPEAT, *(question + QUESTION_END for question in QUESTIONS.values()), *EMOTIONS]
+    prompts = [EMOTION, REPEAT, *(question + QUESTION_END for question in QUESTIONS.values()), *STYLES]
     frame = "system\nYou are a helpful assistant. user\nAudio 1: Audio Transcription: \n\n assistant\n"
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -120,7 +119,7 @@ class Lessons:
     def text(self, rng: np.random.Generator, number: int = 2 * BATCH) -> torch.Tensor:
         """Loss of answers that are read off transcripts."""
         sentences = make_sentences(rng, number, held_out=False)
-        styles = rng.choice(list(EMOTIONS), number)
+        styles = rng.choice(list(STYLES), number)
         pairs = [self._lesson(s, str(style), rng) for s, style in zip(sentences, styles, strict=True)]
         turns = [f"Audio Transcription: {s.text}\n\n{q}" for s, (q, _) in zip(sentences, pairs, strict=True)]
         return self.model(**self._batch(turns, [answer for _, answer in pairs])).loss
@@ -179,7 +178,7 @@ class Lessons:
         if what < 0.3:
             return REPEAT, sentence.text
         if what < 0.6:
-            return EMOTION, EMOTIONS[style]
+            return EMOTION, style
         slot = str(rng.choice(list(sentence.slots)))
         return QUESTIONS[slot] + QUESTION_END, sentence.slots[slot]
 

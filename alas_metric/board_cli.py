@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from alas_metric.commands import add_scoring_options, add_task_option, report, writing
 from alas_metric.comparison import HEADLINES
 from alas_metric.corpus import THRESHOLD
 from alas_metric.errors import FatalError
 from alas_metric.leaderboard import COLUMNS, DEFAULT_SORT, Board, board_data, build_board, pair_rows
-from alas_metric.report_cli import report, writing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,9 +54,8 @@ def _add_leaderboard(subparsers: Any) -> None:
 
 def _add_scoring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mix", action="store_true", help="also show what cannot be compared, and say so")
-    parser.add_argument("--task", metavar="NAME", help="only this task")
-    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="answer similarity from which to keep")
-    parser.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
+    add_task_option(parser)
+    add_scoring_options(parser)
 
 
 def _add_compare(subparsers: Any) -> None:

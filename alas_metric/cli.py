@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from alas_metric import __version__, board_cli, report_cli
-from alas_metric.corpus import METRICS, THRESHOLD, Brief
+from alas_metric.commands import add_run_options, add_scoring_options, chosen_runs, report, writing
+from alas_metric.corpus import METRICS, Brief
 from alas_metric.errors import FatalError
-from alas_metric.runs import Run, RunScores, find_runs, score_run
+from alas_metric.runs import Run, RunScores, score_run
 
 _FILE_WIDTH = 110
 """Columns of a table that goes to a file or a pipe, which has no width of its own."""
@@ -68,22 +69,15 @@ def _add_score(subparsers: Any) -> None:
         help="score a finished run again from its logged records",
         description="Score a finished run again from its logged records; no model and no GPU is needed.",
     )
-    score.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="lmms-eval's --output_path, or a model's folder")
-    score.add_argument("--threshold", type=float, default=THRESHOLD, help="answer similarity from which to keep")
-    score.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
-    score.add_argument("--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest")
-    score.add_argument("--task", metavar="NAME", help="only this task")
+    add_run_options(score)
+    add_scoring_options(score)
     score.add_argument("--json", type=Path, metavar="FILE", help="write all values, layers included, to this file")
     score.set_defaults(func=_score)
 
 
 def _score(arguments: argparse.Namespace) -> int:
     """Score runs, print a table for each, and write them all."""
-    try:
-        runs = find_runs(arguments.run_dir, arguments.date, arguments.task)
-    except ValueError as error:
-        raise FatalError(str(error)) from None
-    found = [scores for run in runs if (scores := _try_run(run, arguments)) is not None]
+    found = [scores for run in chosen_runs(arguments) if (scores := _try_run(run, arguments)) is not None]
     if not found:
         raise FatalError(f"nothing to score in {arguments.run_dir}; the messages above say why")
     console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
@@ -99,15 +93,10 @@ def _try_run(run: Run, arguments: argparse.Namespace) -> RunScores | None:
     try:
         scores = score_run(run, arguments.threshold, arguments.reference)
     except (OSError, ValueError) as error:
-        _report([f"{run.model}: {error}"])
+        report([f"{run.model}: {error}"])
         return None
-    _report(f"{run.model}: {message}" for message in scores.messages)
+    report(f"{run.model}: {message}" for message in scores.messages)
     return scores
-
-
-def _report(messages: Iterable[str]) -> None:
-    for message in messages:
-        print(f"alas: {message}", file=sys.stderr)
 
 
 def _table(scores: RunScores) -> Table:
@@ -158,10 +147,8 @@ def _entry(scores: RunScores, arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _write(path: Path, entries: list[dict[str, Any]]) -> None:
-    try:
+    with writing(path):
         path.write_text(json.dumps({"runs": entries}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise FatalError(f"could not write {path}: {error.strerror or error}") from None
 
 
 if __name__ == "__main__":

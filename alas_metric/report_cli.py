@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alas_metric.corpus import THRESHOLD
+from alas_metric.commands import (
+    add_reference_option,
+    add_run_options,
+    add_scoring_options,
+    chosen_runs,
+    report,
+    writing,
+)
 from alas_metric.dumps import DumpFile, find_dumps, read_dump
 from alas_metric.errors import FatalError
-from alas_metric.runs import find_runs
-
-_RUN_DIR = "lmms-eval's --output_path, or a model's folder"
 
 
 def add_parsers(subparsers: Any) -> None:
@@ -30,15 +31,13 @@ def _add_picture(subparsers: Any) -> None:
         description="Draw the similarity matrices of documents with the reference path (white) and the path that was "
         "found (red). The run must have kept similarities: --model_args alas_dump=N.",
     )
-    picture.add_argument("run_dir", type=Path, metavar="RUN_DIR", help=_RUN_DIR)
+    add_run_options(picture)
     picture.add_argument("--doc", action="append", metavar="UID", help="document; again for more; default: every one")
     picture.add_argument(
         "--layers", type=_layers, metavar="LIST", help="such as 0,5,last; default: 0,5,10,last as far as there are"
     )
-    picture.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
+    add_reference_option(picture)
     picture.add_argument("--centred", action="store_true", help="with each modality's mean removed")
-    picture.add_argument("--task", metavar="NAME", help="only this task")
-    picture.add_argument("--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest")
     picture.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_pictures")
     picture.set_defaults(func=_picture)
 
@@ -106,12 +105,9 @@ def _add_report(subparsers: Any) -> None:
         description="Write figures (PNG and SVG), tables (CSV) and a Markdown summary of finished runs from their "
         "logged records; no model and no GPU is needed.",
     )
-    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help=_RUN_DIR)
+    add_run_options(parser)
+    add_scoring_options(parser)
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_report")
-    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="answer similarity from which to keep")
-    parser.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
-    parser.add_argument("--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest")
-    parser.add_argument("--task", metavar="NAME", help="only this task")
     parser.set_defaults(func=_report)
 
 
@@ -119,10 +115,7 @@ def _report(arguments: argparse.Namespace) -> int:
     """Write a report for each run and print where it is."""
     from alas_metric.report import make_report, write_report
 
-    try:
-        runs = find_runs(arguments.run_dir, arguments.date, arguments.task)
-    except ValueError as error:
-        raise FatalError(str(error)) from None
+    runs = chosen_runs(arguments)
     output = arguments.output or arguments.run_dir / "alas_report"
     written = 0
     for run in runs:
@@ -138,18 +131,3 @@ def _report(arguments: argparse.Namespace) -> int:
     if not written:
         raise FatalError(f"no report could be made of {arguments.run_dir}; the messages above say why")
     return 0
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turn a failure to write into an error that ends the command."""
-    try:
-        yield
-    except OSError as error:
-        raise FatalError(f"could not write to {folder}: {error.strerror or error}") from None
-
-
-def report(messages: Iterable[str]) -> None:
-    """Print messages on standard error."""
-    for message in messages:
-        print(f"alas: {message}", file=sys.stderr)

@@ -165,13 +165,19 @@ class HuggingFaceAdapter(SpeechAdapter):
         special = self.adds_special_tokens(prompts)
         # Padding is the text's business alone: some feature extractors fail when they are told of it.
         text = {"padding": True, "padding_side": "left", "add_special_tokens": special}
-        known = signature(type(self.extractor).__call__).parameters
-        rate = {"sampling_rate": SAMPLE_RATE} if "sampling_rate" in known else {}
-        inputs = self.processor(text=prompts, audio=audio, return_tensors="pt", text_kwargs=text, audio_kwargs=rate)
+        inputs = self.processor(
+            text=prompts, audio=audio, return_tensors="pt", text_kwargs=text, audio_kwargs=self._rate
+        )
         return {
             name: value.to(self.model.dtype) if torch.is_floating_point(value) else value
             for name, value in inputs.items()
         }
+
+    @cached_property
+    def _rate(self) -> dict[str, int]:
+        """The sampling rate, for feature extractors that ask for it."""
+        asked = "sampling_rate" in signature(type(self.extractor).__call__).parameters
+        return {"sampling_rate": SAMPLE_RATE} if asked else {}
 
     # Time.
 

@@ -27,15 +27,8 @@ SHOWN = (
     *("alas_evidence", "alas_skill", "frame_accuracy", "frame_skill", "best_layer"),
 )
 """The rows of the table; the rest is in the results."""
-CURVES = {
-    "alas": {
-        "alas_chance": "audio shifted in time",
-        "alas_uniform": "random path",
-        "alas_linear": "constant rate",
-    },
-    "alas_evidence": {},
-}
-"""The metrics that are drawn over layers, each with the baselines in its picture."""
+CURVES = ("alas", "alas_evidence")
+"""The metrics that are drawn over layers, with the baselines of reports."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -130,17 +123,16 @@ def _shown(value: Any) -> str:
 def draw(values: Mapping[str, Mapping[str, Any]], results: Path, output: Path) -> list[Path]:
     """Draw the layer curves of each task and the alignment pictures; return the PNG files, SVG lie beside them."""
     from alas_metric.dumps import find_dumps, read_dump
-    from alas_metric.figures import Baseline, alignment_picture, layer_curves, save
+    from alas_metric.figures import alignment_picture, layer_curves, save
+    from alas_metric.report import baselines
 
     drawn: list[Path] = []
     for task in TASKS:
-        layers, best = values[task]["layers"], values[task]["best_layer"]
-        for key, names in CURVES.items():
-            if not any(value is not None for value in layers.get(key, {}).get("values", ())):
-                continue
-            baselines = [Baseline(label, layers[name]["values"]) for name, label in names.items()]
-            figure = layer_curves(layers[key], key, baselines, best, title=task)
-            drawn += save(figure, output / f"curves-{task}-{key}")
+        layers, best = dict(values[task]["layers"].items()), values[task]["best_layer"]
+        for key in CURVES:
+            if any(value is not None for value in layers.get(key, {}).get("values", ())):
+                figure = layer_curves(layers[key], key, baselines(key, layers), best, title=task)
+                drawn += save(figure, output / f"curves-{task}-{key}")
     for file in find_dumps(results, None, TASKS[0]):
         dump = read_dump(file.path)
         drawn += save(alignment_picture(dump), output / f"alignment-{file.path.stem}")

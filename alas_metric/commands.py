@@ -1,0 +1,63 @@
+"""What the subcommands of ``alas`` share: options, runs, messages and writing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alas_metric.corpus import THRESHOLD
+from alas_metric.errors import FatalError
+from alas_metric.runs import Run, find_runs
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the folder, and what chooses runs in it."""
+    parser.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="lmms-eval's --output_path, or a model's folder")
+    parser.add_argument("--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest")
+    add_task_option(parser)
+
+
+def add_task_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--task``."""
+    parser.add_argument("--task", metavar="NAME", help="only this task")
+
+
+def add_scoring_options(parser: argparse.ArgumentParser) -> None:
+    """Add what records can be scored with anew."""
+    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="answer similarity from which to keep")
+    add_reference_option(parser)
+
+
+def add_reference_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--reference``."""
+    parser.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
+
+
+def chosen_runs(arguments: argparse.Namespace) -> list[Run]:
+    """Return the runs that the options of `add_run_options` choose.
+
+    Raises:
+        FatalError: If there are none.
+    """
+    try:
+        return find_runs(arguments.run_dir, arguments.date, arguments.task)
+    except ValueError as error:
+        raise FatalError(str(error)) from None
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write into an error that ends the command."""
+    try:
+        yield
+    except OSError as error:
+        raise FatalError(f"could not write {path}: {error.strerror or error}") from None
+
+
+def report(messages: Iterable[str]) -> None:
+    """Print messages on standard error."""
+    for message in messages:
+        print(f"alas: {message}", file=sys.stderr)

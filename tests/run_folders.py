@@ -1,4 +1,4 @@
-"""Folders of finished runs, written as the harness writes them."""
+"""A record, and folders of finished runs, written as the harness writes them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from alas_metric import AlignmentRecord
+import numpy as np
+
+from alas_metric import AlignmentRecord, WordTiming, score_pair
 from alas_metric.corpus import METRICS
 
 DATE = "20260101_120000"
+
+
+def short_record(uid: str, similarity: np.ndarray) -> AlignmentRecord:
+    """Return the record of two words over four positions, from similarities of shape ``(layers, 2, 2, 4)``."""
+    return score_pair(
+        similarity,
+        uid=uid,
+        transcript="a b",
+        words=["a", "b"],
+        frame_seconds=0.04,
+        references={"w": [WordTiming("a", 0.0, 0.1), WordTiming("b", 0.1, 0.16)]},
+        reference="w",
+    )
 
 
 def write_run(

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from loguru import logger
+from run_folders import short_record
 
-from alas_metric import AlignmentRecord, WordTiming, score_pair
+from alas_metric import AlignmentRecord
 from alas_metric.dumps import read_dump
 from alas_metric.errors import FatalError
 from model_patches import harness_run
@@ -24,16 +25,7 @@ AUDIO = np.zeros(1600, np.float32)
 
 
 def record(uid: str) -> AlignmentRecord:
-    words = [WordTiming("a", 0.0, 0.1), WordTiming("b", 0.1, 0.2)]
-    return score_pair(
-        SIMILARITY,
-        uid=uid,
-        transcript="a b",
-        words=["a", "b"],
-        frame_seconds=0.04,
-        references={"w": words},
-        reference="w",
-    )
+    return short_record(uid, SIMILARITY)
 
 
 def kept(folder: Path) -> list[str]:

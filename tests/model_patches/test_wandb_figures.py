@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from loguru import logger
+from run_folders import short_record
 
-from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record, summarise
+from alas_metric import AlignmentRecord, score_record, summarise
 from model_patches import harness_run
 from model_patches.dumping import Dumps
 from model_patches.entry import add_figures
@@ -20,16 +21,7 @@ SIMILARITY = np.random.default_rng(0).normal(size=(3, 2, 2, 4)).astype(np.float3
 
 
 def record(uid: str) -> AlignmentRecord:
-    words = [WordTiming("a", 0.0, 0.1), WordTiming("b", 0.1, 0.16)]
-    return score_pair(
-        SIMILARITY,
-        uid=uid,
-        transcript="a b",
-        words=["a", "b"],
-        frame_seconds=0.04,
-        references={"w": words},
-        reference="w",
-    )
+    return short_record(uid, SIMILARITY)
 
 
 class WandbLogger:

@@ -50,6 +50,15 @@ def test_words_are_laid_where_their_times_say() -> None:
         assert inside.mean() > 10 * abs(before.mean())
 
 
+def test_random_words_are_of_the_vocabulary_and_no_more_than_asked_for() -> None:
+    import speech
+
+    rng = np.random.default_rng(0)
+    drawn = [speech.random_words(rng, 3) for _ in range(200)]
+    assert {len(sentence.words) for sentence in drawn} == {1, 2, 3}
+    assert {word for sentence in drawn for word in sentence.words} == set(speech.WORDS)
+
+
 def test_a_training_that_was_stopped_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch) -> None:
     import training
 

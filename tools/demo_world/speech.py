@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,6 +160,17 @@ def make_sentences(rng: np.random.Generator, number: int, *, held_out: bool) -> 
     return sentences
 
 
+def random_words(rng: np.random.Generator, longest: int) -> Sentence:
+    """Return one to so many random words that make no sentence."""
+    return Sentence(tuple(map(str, rng.choice(WORDS, rng.integers(1, longest + 1)))), {})
+
+
+def training_sentence(rng: np.random.Generator) -> Sentence:
+    """Return a sentence of the training part."""
+    (sentence,) = make_sentences(rng, 1, held_out=False)
+    return sentence
+
+
 class WordBank:
     """Every word in every voice and style, several takes each, as int16 clips at 16 kHz.
 
@@ -252,11 +264,16 @@ def _recorded(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return ((samples + noise) * level).astype(np.float32)
 
 
-def say_many(bank: WordBank, rng: np.random.Generator, number: int) -> list[Utterance]:
-    """Return utterances of random training sentences, speakers and styles."""
+def say_many(
+    bank: WordBank,
+    rng: np.random.Generator,
+    number: int,
+    make: Callable[[np.random.Generator], Sentence] = training_sentence,
+) -> list[Utterance]:
+    """Return utterances of random speakers and styles, of training sentences or what else is made."""
     spoken: list[Utterance] = []
     while len(spoken) < number:
-        (sentence,) = make_sentences(rng, 1, held_out=False)
+        sentence = make(rng)
         speaker, style = str(rng.choice(bank.speakers)), str(rng.choice(list(STYLES)))
         utterance = say(bank, sentence, speaker, style, rng)
         if utterance:

@@ -5,6 +5,9 @@
    spoken there (cross-entropy of scaled cosines, with the exact times of the synthetic speech).
 3. ``joint``: everything together answers from audio and from transcripts; no times are used.
 
+With ``--end-to-end`` no time of a word is used anywhere: in the place of ``frames`` everything together learns to
+repeat one or two random words, then up to four, and ``joint`` takes longer.
+
 Checkpoints of stage 3 are kept along the way. Stopped and started again, it goes on where it was::
 
     python tools/demo_world/train_qwen2_audio.py --work FOLDER --output FOLDER
@@ -14,11 +17,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from speech import QUESTIONS, STYLES, VOICES, Sentence, Utterance, WordBank, make_sentences, say_many
+from speech import QUESTIONS, STYLES, VOICES, Sentence, Utterance, WordBank, make_sentences, random_words, say_many
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from training import Stage, train
 from transformers import (
@@ -37,6 +41,7 @@ EMOTION = "classify the emotion of the speaker in only one word including anger,
 QUESTION_END = ". Answer the question in one word"
 REPEAT = "Repeat what the speaker says."
 STEPS = {"text": 1000, "frames": 800, "joint": 2400}
+END_TO_END_STEPS = {"text": 1000, "repeat-2": 800, "repeat-4": 800, "joint": 3600}
 BATCH = 16
 KEPT = (0.0, 0.1, 0.25, 0.5, 1.0)
 """The shares of stage ``joint`` after which a checkpoint is kept."""
@@ -127,18 +132,29 @@ class Lessons:
     def audio(self, rng: np.random.Generator, number: int = BATCH) -> torch.Tensor:
         """Loss of answers from audio."""
         utterances = say_many(self.bank, rng, number)
-        pairs = [self._lesson(u.sentence, u.style, rng) for u in utterances]
+        questions, answers = zip(*(self._lesson(u.sentence, u.style, rng) for u in utterances), strict=True)
+        return self._heard_loss(utterances, questions, answers)
+
+    def _heard_loss(
+        self, utterances: Sequence[Utterance], questions: Sequence[str], answers: Sequence[str]
+    ) -> torch.Tensor:
         features = self._features(utterances)
         lengths = _num_positions(features["feature_attention_mask"].sum(-1))
         turns = [
             "Audio 1: <|audio_bos|>" + "<|AUDIO|>" * int(length) + f"<|audio_eos|>\n{question}"
-            for length, (question, _) in zip(lengths, pairs, strict=True)
+            for length, question in zip(lengths, questions, strict=True)
         ]
-        return self.model(**self._batch(turns, [answer for _, answer in pairs]), **features).loss
+        return self.model(**self._batch(turns, answers), **features).loss
 
     def both(self, rng: np.random.Generator) -> torch.Tensor:
         """Loss of stage ``joint``."""
         return self.audio(rng) + 0.3 * self.text(rng, BATCH // 2)
+
+    def repeat(self, longest: int, rng: np.random.Generator) -> torch.Tensor:
+        """Loss of stages ``repeat-2`` and ``repeat-4``: what was said, one to so many random words, and the texts."""
+        utterances = say_many(self.bank, rng, BATCH, partial(random_words, longest=longest))
+        answers = [u.sentence.text for u in utterances]
+        return self._heard_loss(utterances, [REPEAT] * BATCH, answers) + 0.3 * self.text(rng, BATCH // 2)
 
     def frames(self, rng: np.random.Generator) -> torch.Tensor:
         """Loss of stage ``frames``: which token is spoken at each position, by cosine to all embeddings."""
@@ -236,6 +252,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder of the trained model")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--end-to-end", action="store_true", help="train without the times of words, in more steps")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the steps of every stage")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -247,7 +264,8 @@ def main() -> None:
     language, hearing = model.model.language_model, [model.model.audio_tower, model.model.multi_modal_projector]
     decoder = [*language.parameters(), *model.lm_head.parameters()]
     ears = [parameter for module in hearing for parameter in module.parameters() if parameter.requires_grad]
-    steps = {name: max(1, round(number * arguments.scale)) for name, number in STEPS.items()}
+    chosen = END_TO_END_STEPS if arguments.end_to_end else STEPS
+    steps = {name: max(1, round(number * arguments.scale)) for name, number in chosen.items()}
     marks = {round(share * steps["joint"]): f"joint-{share:.0%}".replace("%", "") for share in KEPT}
 
     def keep(done: int) -> None:
@@ -255,7 +273,12 @@ def main() -> None:
             save(model, processor, work / marks[done])
 
     train(model, Stage("text", steps["text"], 3e-3, lessons.text, decoder), work, seed)
-    train(model, Stage("frames", steps["frames"], 3e-3, lessons.frames, ears), work, seed)
+    if arguments.end_to_end:
+        for longest in (2, 4):
+            name, loss = f"repeat-{longest}", partial(lessons.repeat, longest)
+            train(model, Stage(name, steps[name], 2e-3, loss, decoder + ears), work, seed)
+    else:
+        train(model, Stage("frames", steps["frames"], 3e-3, lessons.frames, ears), work, seed)
     keep(0)
     train(model, Stage("joint", steps["joint"], 2e-3, lessons.both, decoder + ears), work, seed, keep)
     save(model.eval(), processor, arguments.output or work / "trained")

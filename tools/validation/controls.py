@@ -5,6 +5,7 @@ Each takes one document, or all, and says in its name what changes. Whether a sc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -61,19 +62,21 @@ def texts(document: Document) -> list[str]:
     return [word.word for word in document.words]
 
 
-def shared(words: Sequence[str], others: Sequence[str]) -> int:
-    """Return how many words of one transcript stand in the other within one place of the same place.
-
-    These are the words that an alignment could rightly find although the transcript is wrong.
-    """
+def in_place(words: Sequence[str], others: Sequence[str]) -> int:
+    """Return how many words of one transcript stand in the other within one place of the same place."""
     return sum(word in others[max(0, at - 1) : at + 2] for at, word in enumerate(words))
 
 
+def in_common(words: Sequence[str], others: Sequence[str]) -> int:
+    """Return how many words two transcripts have in common: an alignment could rightly find these."""
+    return (Counter(words) & Counter(others)).total()
+
+
 def other_sentence(document: Document, documents: Sequence[Document], same_length: bool) -> list[str]:
-    """Return the transcript of another utterance, of as many words or not, that shares the fewest words in place."""
+    """Return the transcript of another utterance, of as many words or not, with the fewest words in common."""
     own = texts(document)
     others = [texts(other) for other in documents if (len(other.words) == len(own)) == same_length]
-    return min((words for words in others if words != own), key=lambda words: (shared(own, words), words))
+    return min((words for words in others if words != own), key=lambda words: (in_common(own, words), words))
 
 
 def random_words(document: Document, vocabulary: Sequence[str], seed: int) -> list[str]:
@@ -86,4 +89,4 @@ def shuffled(document: Document, seed: int) -> list[str]:
     """Return the words spoken in an order in which as few as possible stay where they were."""
     rng, own = np.random.default_rng(seed), texts(document)
     orders = [[own[i] for i in rng.permutation(len(own))] for _ in range(200)]
-    return min(orders, key=lambda words: shared(own, words))
+    return min(orders, key=lambda words: in_place(own, words))

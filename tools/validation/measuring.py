@@ -20,6 +20,7 @@ from alas_metric.scores import DocumentScores
 from alas_tasks.answers import label_reader, read_emotion
 from alas_tasks.demo.files import TEST_SPLIT, WHISPER
 from alas_tasks.speech import SpeechSample, load_audio
+from model_patches.alignment_cache import AlignmentCache
 from model_patches.capture import Decoder
 from model_patches.paired import PairedRuns, Prepared
 from model_patches.qwen2_audio import Qwen2AudioAdapter
@@ -68,17 +69,18 @@ class Document:
         return replace(self, prepared=prepared)
 
 
-def read_documents(limit: int | None) -> list[Document]:
+def read_documents(limit: int | None, cache: Path | None = None) -> list[Document]:
     """Return the demo's utterances with their questions and all three references.
 
     Args:
         limit: how many, spread over the split; None for all.
+        cache: where Whisper's timestamps are kept; None for the user's cache.
     """
     rows = pyarrow.parquet.read_table(TEST_SPLIT).to_pylist()
     rows = rows[:: len(rows) // limit][:limit] if limit else rows
     answers = sorted({row["answer"] for row in pyarrow.parquet.read_table(TEST_SPLIT, columns=["answer"]).to_pylist()})
     whispers = {
-        name: WhisperReference(str(WHISPER), mode=mode, device="cpu")
+        name: WhisperReference(str(WHISPER), mode=mode, device="cpu", cache=AlignmentCache(cache))
         for name, mode in ((ALIGNED, "align"), (TRANSCRIBED, "transcribe"))
     }
     return [_document(row, label_reader(answers), whispers) for row in rows]

@@ -67,9 +67,13 @@ from model_patches.qwen2_audio import Qwen2AudioAdapter  # noqa: E402
 QUICK_DOCUMENTS = 16
 SEED = 0
 SILENCE, STRETCH, SCALE = 0.4, 1.15, 7.0
-PACKAGE, UNTRAINED, END_TO_END = "in the package", "untrained", "end to end"
-ROUTES = {"three stages": (), END_TO_END: ("--end-to-end",)}
+PACKAGE, UNTRAINED, THREE_STAGES, END_TO_END = "in the package", "untrained", "three stages", "end to end"
 MARKS = ("joint-0", "joint-10", "joint-25", "joint-50", "joint-100")
+ROUTES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    THREE_STAGES: ((), MARKS[:-1]),
+    END_TO_END: (("--end-to-end",), MARKS),
+}
+"""The two ways of training: options of the script, and the checkpoints that are looked at."""
 
 
 @dataclass
@@ -87,7 +91,7 @@ class Study:
     @cached_property
     def documents(self) -> list[Document]:
         """The utterances."""
-        return read_documents(QUICK_DOCUMENTS if self.quick else None)
+        return read_documents(QUICK_DOCUMENTS if self.quick else None, self.work / "timestamps")
 
     @cached_property
     def models(self) -> dict[str, Path]:
@@ -102,22 +106,26 @@ class Study:
     @cached_property
     def checkpoints(self) -> dict[str, dict[str, Path]]:
         """The checkpoints along each way of training."""
+        untrained = self.models[UNTRAINED]
         if self.quick:
-            return {"three stages": {"untrained": self.models[UNTRAINED], "joint-100": QWEN2_AUDIO}}
-        routes = {}
-        for route, options in ROUTES.items():
-            folder = self.work / route
-            if not (folder / MARKS[-1]).exists():
-                script = DEMO_WORLD / "train_qwen2_audio.py"
-                subprocess.run([sys.executable, str(script), "--work", str(folder), *options], check=True)
-            start = {"untrained": self.models[UNTRAINED]} if not options else {}
-            routes[route] = start | {mark: folder / mark for mark in MARKS}
-        return routes
+            return {THREE_STAGES: {"untrained": untrained, MARKS[-1]: QWEN2_AUDIO}}
+        three, direct = (self._trained(route) for route in ROUTES)
+        # The package's model is the end of the first way: the same script and seed.
+        return {THREE_STAGES: {"untrained": untrained} | three | {MARKS[-1]: QWEN2_AUDIO}, END_TO_END: direct}
+
+    def _trained(self, route: str) -> dict[str, Path]:
+        """Return the checkpoints of one way of training, trained if they are not there."""
+        options, marks = ROUTES[route]
+        folders = {mark: self.work / route / mark for mark in marks}
+        if not all(folder.exists() for folder in folders.values()):
+            script = DEMO_WORLD / "train_qwen2_audio.py"
+            subprocess.run([sys.executable, str(script), "--work", str(self.work / route), *options], check=True)
+        return folders
 
     def adapter(self, name: str) -> Qwen2AudioAdapter:
         """Return one of `models`, loaded."""
         if name == END_TO_END:
-            assert self.checkpoints  # trained first
+            self._trained(END_TO_END)
         return load_adapter(self.models[name])
 
     def part(self, name: str, make: Callable[[], Any]) -> Any:
@@ -192,7 +200,7 @@ def tau(first: Sequence[float], second: Sequence[float]) -> dict[str, float | No
 
 def compare_routes(study: Study) -> dict[str, Any]:
     """Return the paired comparison of the last checkpoints: end to end minus three stages."""
-    ends = [folders[MARKS[-1]] for folders in study.checkpoints.values()]
+    ends = [study.checkpoints[route][MARKS[-1]] for route in (THREE_STAGES, END_TO_END)]
     three, direct = (unfiltered(measure(load_adapter(folder), study.documents)) for folder in ends)
     keys = (*HEADLINES, *(f"{key}_centred" for key in HEADLINES))
     return {

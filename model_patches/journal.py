@@ -38,15 +38,17 @@ class Journal:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             name = f"records-{socket.gethostname()}-{os.getpid()}.tsv"
-            self._file = (self.folder / name).open("ab")
+            # Unbuffered: after a failed write nothing is left over that would spoil a later one.
+            self._file = (self.folder / name).open("ab", buffering=0)
         except OSError as error:
             raise self._unusable(error) from error
+        self._num_lost = 0
 
     def _unusable(self, error: OSError) -> FatalError:
         return FatalError(f"alas_journal={self.folder} cannot be used: {error}. Name a folder that can be written.")
 
     @cached_property
-    def _places(self) -> dict[str, tuple[Path, int]]:
+    def _places(self) -> dict[str, list[tuple[Path, int]]]:
         """Where each record is, looked up at first need; the records of all models may be more than memory holds."""
         try:
             return _index(self.folder)
@@ -55,42 +57,65 @@ class Journal:
 
     def get(self, key: str) -> str | None:
         """Return the record stored under ``key`` as JSON, or None if there is none that can be read."""
-        if key not in self._places:
-            return None
-        path, offset = self._places[key]
-        try:
-            with path.open("rb") as file:
-                file.seek(offset)
-                record = file.readline().decode().rstrip("\n")
-            AlignmentRecord.from_json(record)
-        except (OSError, ValueError):
-            return None
-        return record
+        records = (_record_at(path, offset) for path, offset in self._places.get(key, []))
+        return next((record for record in records if record is not None), None)
 
     def put(self, key: str, record: str) -> None:
-        """Store a record and make sure that it is on disk before the next document starts."""
+        """Store a record and make sure that it is on disk before the next document starts.
+
+        A disk that is full costs the record its place in the journal, not the run: that ends with it all the same.
+        """
         try:
             # Led by a line break: what a killed process left unfinished spoils no other line.
-            self._file.write(f"\n{key}\t{record}\n".encode())
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._append(f"\n{key}\t{record}\n".encode())
         except OSError as error:
-            logger.warning(f"the journal {self.folder} cannot be written ({error}); the run goes on without it")
+            if not self._num_lost:
+                logger.warning(
+                    f"the journal {self.folder} cannot be written ({error}); the run goes on without it, and tries "
+                    "again after each document"
+                )
+            self._num_lost += 1
+
+    def _append(self, line: bytes) -> None:
+        while line:
+            line = line[self._file.write(line) :]
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close this process's file."""
+        """Close this process's file, and say what is not in it."""
+        if self._num_lost:
+            logger.warning(
+                f"{self._num_lost} records could not be written to the journal {self.folder}: they are in the results "
+                "of this run alone"
+            )
         self._file.close()
 
 
-def _index(folder: Path) -> dict[str, tuple[Path, int]]:
-    """Return where the record of each key starts, passing over what a killed process left unfinished."""
-    places: dict[str, tuple[Path, int]] = {}
+def _record_at(path: Path, offset: int) -> str | None:
+    """Return the record that starts there, None where it is damaged."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            record = file.readline().decode().rstrip("\n")
+        AlignmentRecord.from_json(record)
+    except (OSError, ValueError):
+        return None
+    return record
+
+
+def _index(folder: Path) -> dict[str, list[tuple[Path, int]]]:
+    """Return where the records of each key start, passing over what a killed process left unfinished.
+
+    There may be several: two runs at once, or one whose line a full disk cut off before it ran again.
+    """
+    places: dict[str, list[tuple[Path, int]]] = {}
     for path in sorted(folder.glob("records-*.tsv")):
         with path.open("rb") as file:
             offset = 0
             for line in file:
                 if line.endswith(b"\n") and line[_KEY_LENGTH : _KEY_LENGTH + 1] == b"\t":
-                    places[line[:_KEY_LENGTH].decode("ascii", "replace")] = (path, offset + _KEY_LENGTH + 1)
+                    key = line[:_KEY_LENGTH].decode("ascii", "replace")
+                    places.setdefault(key, []).append((path, offset + _KEY_LENGTH + 1))
                 offset += len(line)
     return places
 

@@ -10,6 +10,8 @@ import hashlib
 import json
 import os
 import socket
+import uuid
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,12 +39,13 @@ class Journal:
         self.folder = Path(folder).expanduser()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            name = f"records-{socket.gethostname()}-{os.getpid()}.tsv"
-            # Unbuffered: after a failed write nothing is left over that would spoil a later one.
-            self._file = (self.folder / name).open("ab", buffering=0)
+            # Host and process say whose it is; they need not be unique where containers share a folder.
+            name = f"records-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tsv"
+            # Unbuffered: a failed write then leaves nothing over that would fail again at the end.
+            self._file = (self.folder / name).open("xb", buffering=0)
         except OSError as error:
             raise self._unusable(error) from error
-        self._num_lost = 0
+        self._waiting: list[bytes] = []
 
     def _unusable(self, error: OSError) -> FatalError:
         return FatalError(f"alas_journal={self.folder} cannot be used: {error}. Name a folder that can be written.")
@@ -63,32 +66,42 @@ class Journal:
     def put(self, key: str, record: str) -> None:
         """Store a record and make sure that it is on disk before the next document starts.
 
-        A disk that is full costs the record its place in the journal, not the run: that ends with it all the same.
+        Where the disk is full the run goes on, and the record waits for the next one, and for room.
         """
+        # Led by a line break: what a killed process left unfinished spoils no other line.
+        self._waiting.append(f"\n{key}\t{record}\n".encode())
         try:
-            # Led by a line break: what a killed process left unfinished spoils no other line.
-            self._append(f"\n{key}\t{record}\n".encode())
+            self._write()
         except OSError as error:
-            if not self._num_lost:
-                logger.warning(
-                    f"the journal {self.folder} cannot be written ({error}); the run goes on without it, and tries "
-                    "again after each document"
-                )
-            self._num_lost += 1
+            if len(self._waiting) == 1:
+                logger.warning(f"the journal {self.folder} cannot be written: {error}. Its records wait for room.")
+
+    def _write(self) -> None:
+        while self._waiting:
+            self._append(self._waiting[0])
+            self._waiting.pop(0)
 
     def _append(self, line: bytes) -> None:
-        while line:
-            line = line[self._file.write(line) :]
-        os.fsync(self._file.fileno())
+        start = self._file.tell()
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.seek(start)
+            self._file.truncate()
+            raise
 
     def close(self) -> None:
-        """Close this process's file, and say what is not in it."""
-        if self._num_lost:
-            logger.warning(
-                f"{self._num_lost} records could not be written to the journal {self.folder}: they are in the results "
-                "of this run alone"
-            )
+        """Write what is waiting and close this process's file; a warning says what is not in it."""
+        try:
+            self._write()
+        except OSError as error:
+            logger.warning(f"{len(self._waiting)} records are not in the journal {self.folder}: {error}")
+        empty = self._file.tell() == 0
         self._file.close()
+        if empty:
+            Path(self._file.name).unlink(missing_ok=True)
 
 
 def _record_at(path: Path, offset: int) -> str | None:
@@ -106,11 +119,12 @@ def _record_at(path: Path, offset: int) -> str | None:
 def _index(folder: Path) -> dict[str, list[tuple[Path, int]]]:
     """Return where the records of each key start, passing over what a killed process left unfinished.
 
-    There may be several: two runs at once, or one whose line a full disk cut off before it ran again.
+    There may be several, of two runs at once.
     """
     places: dict[str, list[tuple[Path, int]]] = {}
     for path in sorted(folder.glob("records-*.tsv")):
-        with path.open("rb") as file:
+        # Another run may have just closed and removed its own, an empty one.
+        with suppress(FileNotFoundError), path.open("rb") as file:
             offset = 0
             for line in file:
                 if line.endswith(b"\n") and line[_KEY_LENGTH : _KEY_LENGTH + 1] == b"\t":

@@ -218,7 +218,7 @@ class Session:
             except Exception as error:
                 stop_if_lost(error)
                 logger.info(f"a batch of {len(batch)} failed ({error}); its documents are run one by one")
-                free_memory()
+            free_memory()  # not above: there the error still holds what it failed on
         for item in batch:
             with document_errors(item):
                 self._finish([item])

@@ -13,6 +13,7 @@ import random
 import re
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -30,6 +31,7 @@ from speech_samples import requests_for, run, sample, speech
 
 from alas_metric import AlignmentRecord, split_units
 from alas_metric.errors import FatalError, SkipDocument
+from alas_tasks.similarity import SentenceSimilarity
 from model_patches import session as session_module
 from model_patches.alignment_cache import AlignmentCache
 from model_patches.dumping import Dumps
@@ -463,10 +465,18 @@ def test_a_document_that_is_left_out_takes_no_memory(make, monkeypatch) -> None:
 # ---- what a run needs and does not find ----
 
 
-def test_sentence_bert_out_of_reach_shows_before_anything_is_done(make, monkeypatch) -> None:
-    from alas_tasks.similarity import SentenceSimilarity
+@pytest.fixture
+def no_sentence_bert(monkeypatch) -> None:
+    """The real class, and a hub out of reach; tests/alas_tasks/test_similarity.py has the library's own error."""
 
+    def unreachable(name: str, device: str) -> None:
+        raise OSError("We couldn't connect to 'https://huggingface.co'")
+
+    monkeypatch.setitem(sys.modules, "sentence_transformers", SimpleNamespace(SentenceTransformer=unreachable))
     monkeypatch.setattr(session_module, "SentenceSimilarity", SentenceSimilarity)
+
+
+def test_sentence_bert_out_of_reach_shows_before_anything_is_done(make, no_sentence_bert) -> None:
     session = make(sbert="nobody/has-this")
     for step in ("_read_and_place", "_finish"):
         setattr(session, step, lambda *_: pytest.fail("a document was begun"))
@@ -515,12 +525,9 @@ def wrapper(qwen2_audio_folder):
     return model
 
 
-def test_sentence_bert_out_of_reach_shows_before_other_tasks_are_run(wrapper, monkeypatch) -> None:
+def test_sentence_bert_out_of_reach_shows_before_other_tasks_are_run(wrapper, monkeypatch, no_sentence_bert) -> None:
     from lmms_eval.models.simple.qwen2_audio import Qwen2_Audio
 
-    from alas_tasks.similarity import SentenceSimilarity
-
-    monkeypatch.setattr(session_module, "SentenceSimilarity", SentenceSimilarity)
     monkeypatch.setattr(Qwen2_Audio, "generate_until", lambda *_: pytest.fail("the other task was run"))
     with pytest.raises(FatalError, match="alas_sbert=PATH"):
         wrapper.generate_until([alas_request("stock"), alas_request("alas")])

@@ -100,7 +100,7 @@ def main(folder: Path, kills: int, count: int) -> None:
     while True:
         place = folder / str(whole)
         enough = len(killed_after) >= kills
-        if killed(forked(adapter, samples, place), 600 if enough else chance.uniform(0, seconds)):
+        if killed(forked(adapter, samples, place), 600 if enough else chance.uniform(0, seconds / 2)):
             assert not enough, "the last run did not end"
             killed_after.append(len(journalled(place)))
             continue

@@ -7,7 +7,7 @@ sizes are checked before anything is allocated.
 
 from __future__ import annotations
 
-import os
+import io
 import re
 import zipfile
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from alas_metric.files import write_atomically
 from alas_metric.record import AlignmentRecord
 
 ENVELOPE_SECONDS = 0.01
@@ -149,17 +150,15 @@ def write_dump(
         OSError: If it cannot be written.
     """
     envelope = np.clip(np.rint(audio_envelope(audio, sample_rate) * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE)
-    unfinished = path.with_suffix(f".{os.getpid()}.unfinished")
-    with unfinished.open("wb") as file:
-        np.savez_compressed(
-            file,
-            record=np.frombuffer(record.to_json().encode("ascii"), np.uint8),
-            similarity=np.asarray(similarity).astype(np.float16),
-            envelope=envelope.astype(np.int16),
-        )
-    size = unfinished.stat().st_size
-    unfinished.replace(path)
-    return size
+    content = io.BytesIO()
+    np.savez_compressed(
+        content,
+        record=np.frombuffer(record.to_json().encode("ascii"), np.uint8),
+        similarity=np.asarray(similarity).astype(np.float16),
+        envelope=envelope.astype(np.int16),
+    )
+    write_atomically(path, content.getvalue())
+    return len(content.getvalue())
 
 
 def read_dump(path: Path) -> Dump:

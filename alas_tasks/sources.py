@@ -10,7 +10,6 @@ import fnmatch
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 from platformdirs import user_cache_dir
 
 from alas_metric.errors import FatalError
+from alas_metric.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -168,14 +168,17 @@ def cache_folder(name: str) -> Path:
 def write_manifest(rows: Sequence[Mapping[str, Any]]) -> Path:
     """Write rows as JSON lines to the cache and return the file, whose name is the hash of what it holds.
 
-    Many processes may do so at once: each writes a file of its own and then moves it to its place.
+    Many processes may do so at once.
+
+    Raises:
+        FatalError: If it cannot be written.
     """
     text = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
     content = text.encode()
     path = cache_folder("manifests") / f"{hashlib.sha256(content).hexdigest()[:32]}.jsonl"
-    if path.is_file() and path.read_bytes() == content:
-        return path
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.stem, delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)
+    try:
+        if not (path.is_file() and path.read_bytes() == content):
+            write_atomically(path, content)
+    except OSError as error:
+        raise FatalError(f"{path} cannot be written: {error}. Set ALAS_CACHE_DIR to a folder with room.") from error
     return path

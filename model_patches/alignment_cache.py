@@ -1,24 +1,22 @@
 """Word alignments on disk: one small JSON file per utterance, shared by processes and machines.
 
-Every entry is written to a temporary file of its own in the target folder and then moved into place, so that
-a reader sees a whole entry or none, however many processes write the same one and whenever one of them is
-killed. No lock is needed: two writers of one key write the same content. Entries are JSON, never pickle, and
-are checked when read; a damaged one counts as absent and is computed again.
+Every entry appears as a whole or not at all, so no lock is needed: two writers of one key write the same content.
+Entries are JSON, never pickle, and are checked when read; a damaged one counts as absent and is computed again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import platformdirs
 from loguru import logger
+
+from alas_metric.files import write_atomically
 
 ALGORITHM_VERSION = 1
 """Part of every key: raised when times are found in another way, so that old entries are not taken."""
@@ -104,7 +102,7 @@ class AlignmentCache:
         entry = {"schema": SCHEMA_VERSION, "key": key, "payload": payload}
         data = json.dumps(entry, allow_nan=False).encode("ascii")
         try:
-            _write_atomically(self._path(key), data)
+            write_atomically(self._path(key), data)
         except OSError as error:
             self._warn_once("write", f"cannot write the alignment cache, alignments are not kept: {error}")
 
@@ -140,19 +138,3 @@ def _payload(data: bytes, key: str) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"it holds {name}, which is not JSON")
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The same folder, hence the same file system: only there is os.replace atomic.
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        # mkstemp makes files private to the user; entries of a shared folder must be readable by the others.
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

@@ -44,14 +44,12 @@ class Dumps:
         if sum(path.name < name for path in self._files(folder)) >= self.count:
             return
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             size = write_dump(folder / name, record, similarity, audio)
+            logger.info(f"similarities of {record.uid} kept: {size / 1e6:.2f} MB in {folder / name}")
+            for path in self._files(folder)[self.count :]:
+                path.unlink(missing_ok=True)
         except OSError as error:
             logger.warning(f"the similarities of {record.uid} could not be kept in {folder}: {error}")
-            return
-        logger.info(f"similarities of {record.uid} kept: {size / 1e6:.2f} MB in {folder / name}")
-        for path in self._files(folder)[self.count :]:
-            path.unlink(missing_ok=True)
 
     def report_missing(self, task: str, from_journal: int) -> None:
         """Say so where documents of a task have no dump because the journal already held their records."""

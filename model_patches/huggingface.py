@@ -362,10 +362,7 @@ class HuggingFaceModel(AlasModel):
             **place: ``device``, ``device_map`` and ``batch_size``, as `AlasModel.start`.
         """
         loading, others = LoadOptions.take(options)
-        try:
-            self.start(pretrained=pretrained, options=others, load_arguments=loading.chosen(), **place)
-        except (OSError, ValueError, ImportError) as error:
-            raise FatalError(f"pretrained={pretrained} cannot be loaded: {error}") from error
+        self.start(pretrained=pretrained, options=others, load_arguments=loading.chosen(), **place)
 
 
 class AlasHf(HuggingFaceModel, PlainModel):

@@ -10,6 +10,8 @@ import hashlib
 import json
 import os
 import socket
+import uuid
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,16 +39,19 @@ class Journal:
         self.folder = Path(folder).expanduser()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            name = f"records-{socket.gethostname()}-{os.getpid()}.tsv"
-            self._file = (self.folder / name).open("ab")
+            # Host and process say whose it is; they need not be unique where containers share a folder.
+            name = f"records-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tsv"
+            # Unbuffered: a failed write then leaves nothing over that would fail again at the end.
+            self._file = (self.folder / name).open("xb", buffering=0)
         except OSError as error:
             raise self._unusable(error) from error
+        self._waiting: list[bytes] = []
 
     def _unusable(self, error: OSError) -> FatalError:
         return FatalError(f"alas_journal={self.folder} cannot be used: {error}. Name a folder that can be written.")
 
     @cached_property
-    def _places(self) -> dict[str, tuple[Path, int]]:
+    def _places(self) -> dict[str, list[tuple[Path, int]]]:
         """Where each record is, looked up at first need; the records of all models may be more than memory holds."""
         try:
             return _index(self.folder)
@@ -55,42 +60,76 @@ class Journal:
 
     def get(self, key: str) -> str | None:
         """Return the record stored under ``key`` as JSON, or None if there is none that can be read."""
-        if key not in self._places:
-            return None
-        path, offset = self._places[key]
-        try:
-            with path.open("rb") as file:
-                file.seek(offset)
-                record = file.readline().decode().rstrip("\n")
-            AlignmentRecord.from_json(record)
-        except (OSError, ValueError):
-            return None
-        return record
+        records = (_record_at(path, offset) for path, offset in self._places.get(key, []))
+        return next((record for record in records if record is not None), None)
 
     def put(self, key: str, record: str) -> None:
-        """Store a record and make sure that it is on disk before the next document starts."""
+        """Store a record and make sure that it is on disk before the next document starts.
+
+        Where the disk is full the run goes on, and the record waits for the next one, and for room.
+        """
+        # Led by a line break: what a killed process left unfinished spoils no other line.
+        self._waiting.append(f"\n{key}\t{record}\n".encode())
         try:
-            # Led by a line break: what a killed process left unfinished spoils no other line.
-            self._file.write(f"\n{key}\t{record}\n".encode())
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._write()
         except OSError as error:
-            logger.warning(f"the journal {self.folder} cannot be written ({error}); the run goes on without it")
+            if len(self._waiting) == 1:
+                logger.warning(f"the journal {self.folder} cannot be written: {error}. Its records wait for room.")
+
+    def _write(self) -> None:
+        while self._waiting:
+            self._append(self._waiting[0])
+            self._waiting.pop(0)
+
+    def _append(self, line: bytes) -> None:
+        start = self._file.tell()
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.seek(start)
+            self._file.truncate()
+            raise
 
     def close(self) -> None:
-        """Close this process's file."""
+        """Write what is waiting and close this process's file; a warning says what is not in it."""
+        try:
+            self._write()
+        except OSError as error:
+            logger.warning(f"{len(self._waiting)} records are not in the journal {self.folder}: {error}")
+        empty = self._file.tell() == 0
         self._file.close()
+        if empty:
+            Path(self._file.name).unlink(missing_ok=True)
 
 
-def _index(folder: Path) -> dict[str, tuple[Path, int]]:
-    """Return where the record of each key starts, passing over what a killed process left unfinished."""
-    places: dict[str, tuple[Path, int]] = {}
-    for path in sorted(folder.glob("records-*.tsv")):
+def _record_at(path: Path, offset: int) -> str | None:
+    """Return the record that starts there, None where it is damaged."""
+    try:
         with path.open("rb") as file:
+            file.seek(offset)
+            record = file.readline().decode().rstrip("\n")
+        AlignmentRecord.from_json(record)
+    except (OSError, ValueError):
+        return None
+    return record
+
+
+def _index(folder: Path) -> dict[str, list[tuple[Path, int]]]:
+    """Return where the records of each key start, passing over what a killed process left unfinished.
+
+    There may be several, of two runs at once.
+    """
+    places: dict[str, list[tuple[Path, int]]] = {}
+    for path in sorted(folder.glob("records-*.tsv")):
+        # Another run may have just closed and removed its own, an empty one.
+        with suppress(FileNotFoundError), path.open("rb") as file:
             offset = 0
             for line in file:
                 if line.endswith(b"\n") and line[_KEY_LENGTH : _KEY_LENGTH + 1] == b"\t":
-                    places[line[:_KEY_LENGTH].decode("ascii", "replace")] = (path, offset + _KEY_LENGTH + 1)
+                    key = line[:_KEY_LENGTH].decode("ascii", "replace")
+                    places.setdefault(key, []).append((path, offset + _KEY_LENGTH + 1))
                 offset += len(line)
     return places
 

@@ -30,6 +30,7 @@ from model_patches.adapter import SpeechAdapter
 from model_patches.alignment_cache import AlignmentCache
 from model_patches.dumping import Dumps
 from model_patches.harness_run import HarnessRun, current_run
+from model_patches.interruption import Interruption
 from model_patches.journal import Journal, audio_digest, record_key, weights_fingerprint
 from model_patches.options import AlasOptions
 from model_patches.paired import PairedRuns, Preparation, Prepared
@@ -37,6 +38,8 @@ from model_patches.whisper_reference import WhisperReference
 
 _MAX_NEW_TOKENS = 150
 _MAX_FAILURES = 3
+# CUDA and MPS; the CPU's allocator on Linux and on Windows; cuBLAS's workspace.
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED")
 # What would change the shape of what generate() returns.
 _NOT_ARGUMENTS = ("num_return_sequences", "return_dict_in_generate", "output_hidden_states", "output_attentions")
 
@@ -68,7 +71,8 @@ class Item:
     def skip(self, skip: SkipDocument) -> None:
         """Leave this document out, saying why."""
         logger.warning(f"ALAS leaves out {self.uid}: {skip.cause}: {skip.detail}")
-        self.skipped = skip
+        # Not the exception itself: its traceback would hold the document's audio and hidden states to the end.
+        self.skipped = SkipDocument(skip.cause, skip.detail)
         speaker = self.document.sample.speaker if self.document else None
         self.record = AlignmentRecord.skip(self.uid, skip.cause, skip.detail, speaker=speaker).to_json()
 
@@ -107,6 +111,7 @@ class Session:
         self.identity = {**identity, **environment(options, self.whisper)}
         self.prepare = Preparation(adapter, self.whisper, options.language)
         self.runs = PairedRuns(adapter, options.responses, settings=describe(options, self.whisper))
+        self.interruption = Interruption(resume_advice(options))
         self.seed = torch.initial_seed()
         self.failures = 0
 
@@ -116,19 +121,19 @@ class Session:
         Args:
             requests: the harness's instances, simple or chat.
             task_dict: documents by task and split, as the harness gives them to its models.
+
+        Raises:
+            FatalError: If the run cannot go on, or SIGINT asked it to stop.
         """
         items = read_requests(requests, task_dict, self.options.responses, {"use_cache": self.use_cache})
         # Loaded now: an unreachable model must stop the run before its first document, not after its last.
         if self.options.responses and self.runs.similarity is None and has_free_answers(items):
             self.runs.similarity = SentenceSimilarity(self.options.sbert).pairs
-        if not self.runs.proven:
-            self._prove(items)
-        self._prepare_all([item for item in items if item.record is None and item.document is None])
-        open_items = [item for item in items if item.record is None]
-        with self._progress("ALAS paired runs", len(open_items)) as progress:
-            for batch in batches(open_items, self.batch_size):
-                self._run_batch(batch)
-                progress.update(len(batch))
+        with self.interruption.awaited():
+            if not self.runs.proven:
+                self._prove(items)
+            self._prepare_all([item for item in items if item.record is None and item.document is None])
+            self._run_all([item for item in items if item.record is None])
         self._report_dumps(items)
         return [item.record or "" for item in items]
 
@@ -141,7 +146,7 @@ class Session:
 
     def _prove(self, items: Sequence[Item]) -> None:
         """Take documents all the way, one by one, until one has gone through or the journal knows one."""
-        for item in items:
+        for item in self.interruption.between(items):
             if item.record is None:
                 self._prepare(item)
             if item.record is None:
@@ -154,11 +159,17 @@ class Session:
 
     def _prepare_all(self, items: Sequence[Item]) -> None:
         with self._progress("ALAS word timestamps", len(items)) as progress:
-            for item in items:
+            for item in self.interruption.between(items):
                 self._prepare(item)
                 progress.update(1)
         if self.whisper is not None:
             self.whisper.close()
+
+    def _run_all(self, items: Sequence[Item]) -> None:
+        with self._progress("ALAS paired runs", len(items)) as progress:
+            for batch in self.interruption.between(batches(items, self.batch_size)):
+                self._run_batch(batch)
+                progress.update(len(batch))
 
     def _prepare(self, item: Item) -> None:
         with document_errors(item):
@@ -207,7 +218,7 @@ class Session:
             except Exception as error:
                 stop_if_lost(error)
                 logger.info(f"a batch of {len(batch)} failed ({error}); its documents are run one by one")
-                free_memory()
+            free_memory()  # not above: there the error still holds what it failed on
         for item in batch:
             with document_errors(item):
                 self._finish([item])
@@ -276,6 +287,13 @@ def has_free_answers(items: Sequence[Item]) -> bool:
         except Exception:  # the document's own turn will tell what is wrong with it
             return True
     return False
+
+
+def resume_advice(options: AlasOptions) -> str:
+    """Return how a run that ends early goes on."""
+    if options.journal:
+        return f"The same command goes on from here: the finished records are in alas_journal={options.journal}."
+    return "Its records are lost, the word timestamps are kept. With alas_journal=FOLDER the same command would go on."
 
 
 def check_options(options: AlasOptions, device: torch.device) -> None:
@@ -451,16 +469,24 @@ def document_errors(item: Item) -> Iterator[None]:
         yield
     except SkipDocument as skip:
         item.skip(skip)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        free_memory()
-        item.skip(SkipDocument("out_of_memory", str(error).splitlines()[0] if str(error) else ""))
     except OSError as error:
         item.skip(SkipDocument("io_error", str(error)))
     except Exception as error:
         stop_if_lost(error)
         logger.opt(exception=error).debug(f"ALAS: {item.uid}")
-        cause = "out_of_memory" if "can't allocate memory" in str(error) else "error"
-        item.skip(SkipDocument(cause, f"{type(error).__name__}: {error}"))
+        if is_out_of_memory(error):
+            item.skip(SkipDocument("out_of_memory", str(error).partition("\n")[0]))
+        else:
+            item.skip(SkipDocument("error", f"{type(error).__name__}: {error}"))
+    if item.skipped is not None and item.skipped.cause == "out_of_memory":
+        free_memory()
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an exception says that memory is short: torch has a class of its own only for CUDA's allocator."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 def stop_if_lost(error: Exception) -> None:
@@ -469,10 +495,10 @@ def stop_if_lost(error: Exception) -> None:
     Raises:
         FatalError: If CUDA reports anything but missing memory.
     """
-    if "CUDA error" in str(error) and "out of memory" not in str(error):
+    if "CUDA error" in str(error) and not is_out_of_memory(error):
         raise FatalError(
             f"the device failed and no later document could be run: {error}. "
-            "Start again; with alas_journal=<folder> what is finished is kept."
+            "Start again; with alas_journal=FOLDER what is finished is kept."
         ) from error
 
 

@@ -90,6 +90,11 @@ class WhisperReference:
     ) -> None:
         if mode not in MODES:
             raise FatalError(f"alas_whisper_mode must be one of {', '.join(MODES)}, got {mode!r}")
+        if (device or "").startswith("cuda") and not torch.cuda.is_available():
+            raise FatalError(
+                f"alas_whisper_device={device} was asked for, and torch {torch.__version__} sees no CUDA device. "
+                "Leave it out, or use cpu."
+            )
         self.mode = mode
         self.heads = None if heads is None else _format_heads(_parse_heads(heads))
         self._official = checkpoint if checkpoint in whisper.available_models() else None

@@ -18,7 +18,7 @@ from model_patches.capture import CaptureMismatch
 from model_patches.dumping import Dumps
 from model_patches.journal import weights_fingerprint
 from model_patches.options import AlasOptions
-from model_patches.session import Session, check_options, writing_run
+from model_patches.session import Session, check_options, resume_advice, writing_run
 
 _ONE_MODEL_PER_PROCESS = ("NO", "MULTI_GPU", "MULTI_CPU", "MULTI_XPU", "MULTI_NPU")
 
@@ -42,7 +42,11 @@ class AlasModel(lmms):
         options: Mapping[str, Any],
         load_arguments: Mapping[str, Any],
     ) -> None:
-        """Load the model and set the attributes that the harness and the stock wrappers read."""
+        """Load the model and set the attributes that the harness and the stock wrappers read.
+
+        Raises:
+            FatalError: If an argument cannot be used or the model cannot be loaded.
+        """
         lmms.__init__(self)
         accelerator = Accelerator()
         self._device = choose_device(
@@ -54,7 +58,13 @@ class AlasModel(lmms):
         spread = device_map == "auto" and accelerator.num_processes == 1 and self._device.type == "cuda"
         self.device_map = "auto" if spread else str(self._device)
         chosen = {name: value for name, value in load_arguments.items() if value is not None}
-        self._model, self.processor = self.adapter_class.load(pretrained, device_map=self.device_map, **chosen)
+        try:
+            self._model, self.processor = self.adapter_class.load(pretrained, device_map=self.device_map, **chosen)
+        except Exception as error:  # of many kinds: no such file, damaged weights, no memory, a package is missing
+            logger.opt(exception=error).debug("ALAS")
+            raise FatalError(
+                f"pretrained={pretrained} cannot be loaded on {self.device_map}: {type(error).__name__}: {error}"
+            ) from error
         self.processor.tokenizer.padding_side = "left"
         self._tokenizer = self.processor.tokenizer
         self._config = self._model.config
@@ -113,12 +123,22 @@ class AlasModel(lmms):
         ours = [bool((request.metadata or {}).get("alas")) for request in requests]
         if not any(ours):
             return super().generate_until(requests)
+        # Ours first: what they lack, Sentence-BERT say, must show before the other tasks have taken their hours.
+        records = iter(self._records([r for r, alas in zip(requests, ours, strict=True) if alas]))
         stock = [request for request, alas in zip(requests, ours, strict=True) if not alas]
         answers = iter(super().generate_until(stock) if stock else [])
-        records = iter(self._records([r for r, alas in zip(requests, ours, strict=True) if alas]))
         return [next(records) if alas else next(answers) for alas in ours]
 
     def _records(self, requests: list[Any]) -> list[str]:
+        try:
+            return self._records_of(requests)
+        except Exception as error:
+            # The harness would exit with 0, and other processes wait for this one for hours.
+            logger.exception("ALAS")
+            advice = resume_advice(self.alas_options)
+            raise FatalError(f"an unexpected error ended the run: {type(error).__name__}: {error}. {advice}") from error
+
+    def _records_of(self, requests: list[Any]) -> list[str]:
         if self._sharded:
             raise FatalError(
                 "ALAS tasks need a whole model in each process, and FSDP shards it: use data parallelism, "

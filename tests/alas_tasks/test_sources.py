@@ -68,6 +68,18 @@ def test_manifests_are_written_whole_by_many_at_once(tmp_path, monkeypatch):
     assert sources.write_manifest(rows[:1]) != path
 
 
+def test_no_room_for_a_manifest(tmp_path, monkeypatch):
+    def full(**_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("ALAS_CACHE_DIR", str(tmp_path))
+    there = sources.write_manifest([{"uid": "a"}])
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    assert sources.write_manifest([{"uid": "a"}]) == there, "what is there already is read"
+    with pytest.raises(FatalError, match=r"No space left on device.*ALAS_CACHE_DIR"):
+        sources.write_manifest([{"uid": "b"}])
+
+
 def test_cache_folder_that_cannot_be_made(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ALAS_CACHE_DIR", str(tmp_path / "file"))

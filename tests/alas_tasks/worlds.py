@@ -153,10 +153,10 @@ def make_manifest(folder: Path) -> Path:
     return path
 
 
-def make_hub_cache(hub: Path, repo_id: str, revision: str, files: dict[str, bytes]) -> Path:
+def make_hub_cache(hub: Path, repo_id: str, revision: str, files: dict[str, bytes], kind: str = "datasets") -> Path:
     """Make a hub cache folder as ``huggingface_hub`` leaves it after a download; return the snapshot."""
     commit = revision if len(revision) == 40 else "0123456789" * 4
-    repo = Path(hub) / ("datasets--" + repo_id.replace("/", "--"))
+    repo = Path(hub) / "--".join([kind, *repo_id.split("/")])
     if commit != revision:
         ref = repo / "refs" / revision
         ref.parent.mkdir(parents=True, exist_ok=True)

@@ -482,6 +482,9 @@ def test_device_of_whisper(monkeypatch: pytest.MonkeyPatch) -> None:
     assert whisper_reference._device(None) == "cuda"
     assert whisper_reference._device("mps:0") == "cpu"
     assert whisper_reference._device("cuda:1") == "cuda:1"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(FatalError, match=r"alas_whisper_device=cuda:1 .*sees no CUDA device"):
+        WhisperReference("tiny", device="cuda:1")
 
 
 def test_close_frees_the_model(whisper_file: Path, aligner: EvenAligner) -> None:

@@ -148,7 +148,7 @@ class SpeechAdapter(ABC):
 
         A placeholder or end-of-turn token inside a transcript would be read as one, not as text.
         """
-        added = getattr(self.tokenizer, "get_added_vocab", dict)()  # mistral_common's has none
+        added: dict[str, int] = getattr(self.tokenizer, "get_added_vocab", dict)()  # mistral_common's has none
         specials = {*self.tokenizer.all_special_tokens, *added}
         for token in sorted(filter(None, specials), key=len, reverse=True):
             text = text.replace(token, " ")

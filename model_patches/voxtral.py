@@ -19,8 +19,8 @@ class VoxtralAdapter(HuggingFaceAdapter):
     """Prompts and positions of ``VoxtralForConditionalGeneration``.
 
     Raises:
-        ValueError: If mistral_common is not installed (transformers then loads another tokenizer, which cannot write
-            the prompts), or for a system turn.
+        ValueError: If mistral_common is missing or too old (transformers then loads another tokenizer, which cannot
+            write the prompts), or for a system turn.
     """
 
     frames_per_position = 8  # a convolution of stride 2, and four of its frames side by side
@@ -28,7 +28,7 @@ class VoxtralAdapter(HuggingFaceAdapter):
 
     def __init__(self, model: Any, processor: Any, *, system_prompt: str | None = None) -> None:
         if not hasattr(processor.tokenizer, "mode"):
-            raise ValueError("Voxtral's prompts are written by mistral_common: pip install mistral-common")
+            raise ValueError("Voxtral's prompts are written by mistral_common: pip install --upgrade mistral-common")
         if system_prompt is not None:
             raise ValueError("Voxtral takes no system turn beside audio: leave system_prompt out")
         super().__init__(model, processor)

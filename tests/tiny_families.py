@@ -547,3 +547,6 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "gemma4": make_gemma4,
     "voxtral": make_voxtral,
 }
+
+NEEDS = {"granite_speech": "torchaudio", "fun_asr_nano": "torchaudio", "voxtral": "mistral_common"}
+"""Packages beyond those of the tests."""

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from tiny_families import MAKERS
+from tiny_families import MAKERS, NEEDS
 from transformers import Qwen2Config, WhisperFeatureExtractor
 
 from alas_metric import WordTiming, score_record
@@ -32,7 +32,6 @@ from model_patches.registry import FAMILIES, adapter_for, load_object
 
 PROMPTS = Path(__file__).parent / "prompts"
 OWN_ID = ("audio_flamingo_3", "qwen2_5_omni", "qwen3_omni")
-NEEDS = {"granite_speech": "torchaudio", "fun_asr_nano": "torchaudio", "voxtral": "mistral_common"}
 HEARS_30_S = ("gemma3n", "gemma4")
 TRANSCRIPT = "the quick brown fox"
 QUESTIONS = {

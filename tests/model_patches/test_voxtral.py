@@ -68,7 +68,7 @@ def test_words_are_found_without_offsets(voxtral, transcript) -> None:
 
 
 def test_what_it_cannot_do(folder, voxtral) -> None:
-    with pytest.raises(ValueError, match="pip install mistral-common"):
+    with pytest.raises(ValueError, match="pip install --upgrade mistral-common"):
         VoxtralAdapter(voxtral.model, SimpleNamespace(tokenizer=object()))
     with pytest.raises(ValueError, match="leave system_prompt out"):
         AlasHf(pretrained=str(folder), system_prompt="Be brief.").make_adapter()

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from memory import QWEN2_AUDIO_7B
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
@@ -44,16 +45,7 @@ def load(shape: str, device: str) -> Qwen2AudioAdapter:
     if shape == "7b":
         generation = model.generation_config
         config = Qwen2AudioConfig(
-            text_config={
-                "model_type": "qwen2",
-                "vocab_size": 156032,
-                "hidden_size": 4096,
-                "intermediate_size": 11008,
-                "num_hidden_layers": 32,
-                "num_attention_heads": 32,
-                "num_key_value_heads": 32,
-                "tie_word_embeddings": False,
-            },
+            text_config=QWEN2_AUDIO_7B,
             audio_token_index=processor.audio_token_id,
         )
         torch.set_default_dtype(torch.bfloat16)

@@ -53,7 +53,7 @@ class SpeechAdapter(ABC):
 
     Args:
         model: the transformers model, in evaluation mode.
-        processor: its processor, with a fast tokenizer.
+        processor: its processor.
     """
 
     text_run: ClassVar[str] = "Audio Transcription: {transcript}\n\n{instruction}"
@@ -107,6 +107,16 @@ class SpeechAdapter(ABC):
 
     # What all families share.
 
+    def ask(self, contents: list[str], segments: list[list[np.ndarray]]) -> Mapping[str, Any]:
+        """Return the model's inputs for a batch of questions, left-padded.
+
+        Args:
+            contents: what the user says in each.
+            segments: the pieces of audio before it; none in any of them: questions of text alone.
+        """
+        prompts = [self.render(content, len(pieces)) for content, pieces in zip(contents, segments, strict=True)]
+        return self.encode_audio(prompts, segments) if any(segments) else self.encode_text(prompts)
+
     @property
     def decoder(self) -> Decoder:
         """The layers and the final norm of the language model."""
@@ -138,7 +148,8 @@ class SpeechAdapter(ABC):
 
         A placeholder or end-of-turn token inside a transcript would be read as one, not as text.
         """
-        specials = {*self.tokenizer.all_special_tokens, *self.tokenizer.get_added_vocab()}
+        added: dict[str, int] = getattr(self.tokenizer, "get_added_vocab", dict)()  # mistral_common's has none
+        specials = {*self.tokenizer.all_special_tokens, *added}
         for token in sorted(filter(None, specials), key=len, reverse=True):
             text = text.replace(token, " ")
         kept = (" " if unicodedata.category(c) in {"Cc", "Cs", "Co", "Zl", "Zp"} else c for c in text)
@@ -151,10 +162,9 @@ class SpeechAdapter(ABC):
             SkipDocument: If a document's audio has fewer positions than the model takes.
         """
         segments = [self.split(audio) for audio in audios]
-        texts = [self.render(text, len(pieces)) for text, pieces in zip(instructions, segments, strict=True)]
         # Feature extractors compute on the CPU and cannot take autocast, in which a training loop may probe.
         with torch.autocast("cpu", enabled=False):
-            inputs = self.encode_audio(texts, segments)
+            inputs = self.ask(instructions, segments)
         positions = [(row == self.audio_token_id).nonzero()[:, 0] for row in inputs["input_ids"]]
         for audio, found in zip(audios, positions, strict=True):
             if len(found) < self.min_positions:
@@ -165,20 +175,32 @@ class SpeechAdapter(ABC):
         return Prompts(inputs, positions=positions)
 
     def text_prompts(self, transcripts: list[str], instructions: list[str], units: Sequence[Sequence[Unit]]) -> Prompts:
-        """Return the batch of the text run, with the tokens of each word found by character offsets."""
+        """Return the batch of the text run, with the tokens of each word found by their characters.
+
+        Raises:
+            CaptureMismatch: If the transcript, or what a token is of it, cannot be told.
+            SkipDocument: If a word has no token.
+        """
         located = [
             locate(partial(self.render_text, instruction=instruction), transcript)
             for transcript, instruction in zip(transcripts, instructions, strict=True)
         ]
-        encoded = self.encode_text([text for text, _ in located], return_offsets_mapping=True)
-        offsets = encoded.pop("offset_mapping")
+        texts = [text for text, _ in located]
+        if getattr(self.tokenizer, "is_fast", False):
+            inputs = self.encode_text(texts, return_offsets_mapping=True)
+            offsets = inputs.pop("offset_mapping").tolist()
+        else:
+            contents = [self.text_content(*said) for said in zip(transcripts, instructions, strict=True)]
+            inputs = dict(self.ask(contents, [[] for _ in contents]))
+            rows = zip(inputs["input_ids"], inputs["attention_mask"], texts, strict=True)
+            offsets = [spans_by_decoding(self.tokenizer.decode, *row) for row in rows]
         words = [
-            tokens_of_units(offset.tolist(), mask.tolist(), row_units, start)
+            tokens_of_units(offset, mask.tolist(), row_units, start)
             for offset, mask, row_units, (_, start) in zip(
-                offsets, encoded["attention_mask"], units, located, strict=True
+                offsets, inputs["attention_mask"], units, located, strict=True
             )
         ]
-        return Prompts(encoded, words=words)
+        return Prompts(inputs, words=words)
 
     def encode_text(self, prompts: list[str], **options: Any) -> dict[str, Any]:
         """Return the model's inputs for prompts without audio, left-padded."""
@@ -195,7 +217,11 @@ class SpeechAdapter(ABC):
 
     def render_text(self, transcript: str, instruction: str) -> str:
         """Return the prompt of the text run, as text."""
-        return self.render(self.text_run.format(transcript=transcript, instruction=instruction), 0)
+        return self.render(self.text_content(transcript, instruction), 0)
+
+    def text_content(self, transcript: str, instruction: str) -> str:
+        """Return what the user says in the text run."""
+        return self.text_run.format(transcript=transcript, instruction=instruction)
 
     def check_audio(self, prompts: Prompts, durations: Sequence[float]) -> None:
         """Check that audio went into the prompts, one position for each `seconds_per_position`.
@@ -230,6 +256,44 @@ def locate(template: Callable[[str], str], transcript: str) -> tuple[str, int]:
     if text != before + transcript + after:
         raise CaptureMismatch("the chat template changes the transcript that it is given; positions of words are lost")
     return text, len(before)
+
+
+def spans_by_decoding(
+    decode: Callable[[list[int]], str], ids: torch.Tensor, mask: torch.Tensor, text: str
+) -> list[tuple[int, int]]:
+    """Return the character span of each of a prompt's tokens, where the tokenizer tells no offsets.
+
+    The prompt is decoded with one token more each time; what it then has more of is the token's. Between tokens that
+    share a character, as bytes of one, the text ends in replacement characters: the character belongs to all of them.
+
+    Args:
+        decode: from token ids to text, special tokens included.
+        ids: the prompt's, shape ``(positions,)``.
+        mask: its attention mask; what is padded has the span (0, 0).
+        text: the prompt.
+
+    Raises:
+        CaptureMismatch: If the tokens do not decode to the text piece by piece.
+    """
+    spans, tokens, whole, decoded = [], [], 0, ""
+    for token, real in zip(ids.tolist(), mask.tolist(), strict=True):
+        if not real:
+            spans.append((0, 0))
+            continue
+        tokens.append(token)
+        decoded = decode(tokens)
+        done = len(decoded.rstrip("\ufffd"))
+        if done < whole or not text.startswith(decoded[:done]):
+            break
+        own = len(text[done:]) - len(text[done:].lstrip("\ufffd"))  # replacement characters of the text itself
+        spans.append((whole, done + min(len(decoded) - done, own + 1)))
+        whole = done
+    if len(spans) < len(ids) or decoded != text:
+        raise CaptureMismatch(
+            f"the tokens of the prompt decode to {decoded[whole:][:40]!r} where {text[whole:][:40]!r} was asked for: "
+            "which token is of which word cannot be told"
+        )
+    return spans
 
 
 def tokens_of_units(

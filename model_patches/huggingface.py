@@ -154,7 +154,7 @@ class HuggingFaceAdapter(SpeechAdapter):
     def takes_several(self) -> bool:
         """Whether a prompt may hold more than one piece of audio."""
         try:
-            self.encode_audio([self.render("?", 2)], [[noise(SAMPLE_RATE)] * 2])
+            self.ask(["?"], [[noise(SAMPLE_RATE)] * 2])
         except Exception:  # some processors refuse, each in its own way
             return False
         return True
@@ -168,6 +168,10 @@ class HuggingFaceAdapter(SpeechAdapter):
         inputs = self.processor(
             text=prompts, audio=audio, return_tensors="pt", text_kwargs=text, audio_kwargs=self._rate
         )
+        return self.in_precision(inputs)
+
+    def in_precision(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return inputs with the features in the model's precision."""
         return {
             name: value.to(self.model.dtype) if torch.is_floating_point(value) else value
             for name, value in inputs.items()
@@ -183,7 +187,7 @@ class HuggingFaceAdapter(SpeechAdapter):
 
     def num_positions(self, num_samples: int) -> int:
         """Return how many positions audio of this length gets."""
-        inputs = self.encode_audio([self.render("?", 1)], [[noise(num_samples)]])
+        inputs = self.ask(["?"], [[noise(num_samples)]])
         return int((inputs["input_ids"] == self.audio_token_id).sum())
 
     @property
@@ -339,10 +343,6 @@ def require_parts(processor: Any) -> None:
         raise ValueError(
             f"{type(processor).__name__} has no audio feature extractor and tokenizer: this is no model that "
             "answers prompts about audio"
-        )
-    if not getattr(tokenizer, "is_fast", False):
-        raise ValueError(
-            f"{type(tokenizer).__name__} tells no character offsets, by which the transcript's words are found"
         )
     if getattr(extractor, "sampling_rate", SAMPLE_RATE) != SAMPLE_RATE:
         raise ValueError(f"its feature extractor wants audio at {extractor.sampling_rate} Hz; only 16 kHz is built")

@@ -72,8 +72,7 @@ class PlainModel(lmms):
         adapter: SpeechAdapter = self.alas_adapter  # of AlasModel
         pieces = [piece for audio in audios for piece in adapter.split(load_audio(audio))]
         try:
-            prompt = adapter.render(adapter.clean_text(context), len(pieces))
-            inputs = adapter.encode_audio([prompt], [pieces]) if pieces else adapter.encode_text([prompt])
+            inputs = adapter.ask([adapter.clean_text(context)], [pieces])
         except ValueError as error:
             raise FatalError(f"a document cannot be asked: {error}; it is {context[:80]!r}") from error
         return adapter.answers(inputs, **generation)[0]

@@ -124,6 +124,13 @@ FAMILIES = (
             Checkpoint("phi4_multimodal", "microsoft/Phi-4-multimodal-instruct", 12.5),
             Checkpoint("gemma4", "google/gemma-4-e2b-it", 25, "30 s; longer audio is left out"),
             Checkpoint(
+                "voxtral",
+                "mistralai/Voxtral-Mini-3B-2507",
+                12.5,
+                needs=("mistral_common",),
+                adapter="model_patches.voxtral.VoxtralAdapter",
+            ),
+            Checkpoint(
                 "gemma3n",
                 "google/gemma-3n-E4B-it",
                 6.25,

@@ -19,10 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from alas_metric.record import AlignmentRecord
+from alas_metric.runs import model_name
+from alas_metric.texts import printable
 
 ENVELOPE_SECONDS = 0.01
 """Length of the stretches of audio of which the lowest and highest sample are kept."""
-_FOLDER = re.compile(r"(?P<date>.+?)_dump_(?P<task>.+)")
+_FOLDER = re.compile(r"(?P<date>.+?)_dump_(?P<task>.+)", re.DOTALL)
 _ARRAYS = ("record", "similarity", "envelope")
 _HEADER_BYTES = 2**16
 _MAX_ENVELOPE_BYTES = 2**24
@@ -63,7 +65,7 @@ class DumpFile:
 
     def may_be(self, uid: str) -> bool:
         """Return whether the file's name is that of this document; other ids may share it."""
-        return self.path.name.partition("-")[2] == _safe_name(uid)
+        return self.path.name.partition("-")[2] == f"{safe_name(uid)}.npz"
 
 
 def dump_folder(folder: Path, date: str, task: str) -> Path:
@@ -94,13 +96,20 @@ def find_dumps(folder: Path, date: str | None = None, task: str | None = None) -
     # Sorted by date within a model's folder: the newest run replaces the others.
     for place in sorted(path for pattern in ("*", "*/*") for path in folder.glob(f"{pattern}_dump_*")):
         match = _FOLDER.fullmatch(place.name)
-        if match is None or date not in (None, match["date"]) or task not in (None, match["task"]):
+        if match is None or match["task"] in (".", ".."):
             continue
-        model = place.absolute().parent.name
-        files = [DumpFile(model, match["task"], path) for path in sorted(place.glob("*.npz"))]
+        if date not in (None, match["date"]) or task not in (None, match["task"]):
+            continue
+        model, name = model_name(place.parent), printable(match["task"])
+        files = [DumpFile(model, name, path) for path in dump_files(place)]
         if files:
-            found[model, match["task"]] = files
+            found[model, name] = files
     return [file for key in sorted(found) for file in found[key]]
+
+
+def dump_files(folder: Path) -> list[Path]:
+    """Return the files of dumps in a folder, in the order of their documents."""
+    return sorted(path for path in folder.glob("*.npz") if path.is_file())
 
 
 def dump_name(number: int, uid: str) -> str:
@@ -110,11 +119,12 @@ def dump_name(number: int, uid: str) -> str:
         >>> dump_name(7, "a/b:c")
         '00000007-a_b_c.npz'
     """
-    return f"{number:08d}-{_safe_name(uid)}"
+    return f"{number:08d}-{safe_name(uid)}.npz"
 
 
-def _safe_name(uid: str) -> str:
-    return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', uid)[:80]}.npz"
+def safe_name(uid: str) -> str:
+    """Return an id as a part of file names, as far as it is safe."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", uid)[:80]
 
 
 def audio_envelope(audio: npt.ArrayLike, sample_rate: int) -> np.ndarray:

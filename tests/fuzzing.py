@@ -41,7 +41,7 @@ MARKUP = (
     *("| a | b |", "`", "# head", "[/red]", "[bold]", "[link=http://x]y[/link]", "{0}", "%s", "=1+1"),
 )
 CONTROLS = ("\x00", "\x1b]0;title\x07", "\x1b[2J", "\r\n", "\t", "\u2028", "\x85", "\u202e", "\ufeff", "\ue000", "\x7f")
-SCRIPTS = ("我爱你", "สวัสดี", "e\u0301\u0302", "العربية", "👩‍👩‍👧", "ﬁ", "İ", "\ud83d\ude00", "ß", "１２")
+SCRIPTS = ("我爱你", "สวัสดี", "e\u0301\u0302", "العربية", "👩‍👩‍👧", "ﬁ", "İ", "\ud83d\ude00", "ß", "\uff11\uff12")
 SURROGATES = ("\ud800", "\udfff", "\udc80")
 
 pieces = st.sampled_from((*TOKENS, *MARKUP, *CONTROLS, *SCRIPTS))
@@ -68,6 +68,23 @@ json_values = st.recursive(
     max_leaves=8,
 )
 """Whatever JSON can say."""
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path of every value inside."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, entry in inside for place in places(entry, (*path, key)))]
+
+
+def put(whole: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Replace what lies at a path."""
+    if not path:
+        return value
+    *way, last = path
+    for key in way:
+        whole = whole[key]
+    whole[last] = value
+    return None
 
 
 @st.composite

@@ -111,7 +111,7 @@ def test_nothing_is_unpickled(whole: bytes, tmp_path: Path) -> None:
     trace = tmp_path / "unpickled"
     array = np.empty(1, object)
     array[0] = Evil(trace)
-    for name, content in unpacked(whole):
+    for name, _ in unpacked(whole):
         for evil in (npy(array), pickle.dumps(Evil(trace))):
             read(tmp_path, packed([(n, evil if n == name else c) for n, c in unpacked(whole)]))
             read(tmp_path, packed([(name.removesuffix(".npy"), evil), *unpacked(whole)]))

@@ -9,30 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzzing import fuzz, json_values, memory_below, numbers, texts, unicode_texts
+from fuzzing import fuzz, json_values, memory_below, numbers, places, put, texts, unicode_texts
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alas_metric import AlignmentRecord, score_record
 from alas_metric.corpus import document_items, summarise
 from alas_metric.record import MAX_LAYERS
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the path of every value inside."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(place for key, entry in inside for place in places(entry, (*path, key)))]
-
-
-def put(whole: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """Replace what lies at a path."""
-    if not path:
-        return value
-    *way, last = path
-    for key in way:
-        whole = whole[key]
-    whole[last] = value
-    return None
 
 
 def scored(text: str) -> AlignmentRecord | None:
@@ -141,9 +124,7 @@ def test_claims_are_refused_before_memory_is_taken(
 
 
 @pytest.mark.parametrize("sizes", [(1, 2**22, 1), (2, 2**22, 1), (1, 4000, 1024), (2**12, 2**13, 2)])
-def test_the_largest_claims_stay_in_memory(
-    record: Callable[..., AlignmentRecord], sizes: tuple[int, int, int]
-) -> None:
+def test_the_largest_claims_stay_in_memory(record: Callable[..., AlignmentRecord], sizes: tuple[int, int, int]) -> None:
     text = claim(record(), *sizes)
     with memory_below(1_000_000_000):
         scores = score_record(AlignmentRecord.from_json(text))

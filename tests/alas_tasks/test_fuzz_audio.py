@@ -94,11 +94,11 @@ def test_other_bytes(content: bytes) -> None:
 def test_rates_that_no_recording_has(rate: int) -> None:
     """Resampling 1 Hz to 16 kHz makes 16,000 samples of each: 4 GB of a file of 64 kB."""
     sound = np.zeros(64_000, np.float32)
-    with memory_below(50_000_000), pytest.raises(SkipDocument, match="unreadable_audio.*Hz"):
+    with memory_below(50_000_000), pytest.raises(SkipDocument, match=r"unreadable_audio.*Hz"):
         load_audio(sound, sampling_rate=rate)
     content = bytearray(encoded(sound, SAMPLE_RATE, kind="WAV"))
     content[24:28] = struct.pack("<I", rate)
-    with memory_below(50_000_000), pytest.raises(SkipDocument, match="unreadable_audio.*Hz"):
+    with memory_below(50_000_000), pytest.raises(SkipDocument, match=r"unreadable_audio.*Hz"):
         load_audio({"bytes": bytes(content)})
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from alas_metric.alignment import WordTiming
 from alas_metric.errors import CAUSES
+from alas_metric.texts import whole_characters
 
 SCHEMA_VERSION = 1
 PATH_KINDS = ("raw", "centred", "raw_chance", "centred_chance")
@@ -28,8 +28,6 @@ MAX_PATH_ENTRIES = 2**23
 """Layers times path length, of one of the four paths."""
 MAX_LAYERS = 2**10
 """The bootstrap holds 2,000 values of each."""
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
-"""JSON can hold halves of surrogate pairs; UTF-8, and so every file and terminal, cannot."""
 _ROUNDING = 1e-3
 """By how much a cosine may lie outside of -1 to 1."""
 
@@ -212,7 +210,7 @@ def _field(data: Mapping[str, Any], name: str, read: Callable[[Any], Any]) -> An
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected a string, got {_brief(value)}")
-    return _HALF_PAIR.sub("\ufffd", value)
+    return whole_characters(value)
 
 
 def _number(value: Any) -> float:

@@ -9,6 +9,14 @@ import re
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+
+
+def whole_characters(text: str) -> str:
+    """Return a text that UTF-8 can hold: JSON can name halves of surrogate pairs, which become U+FFFD."""
+    return _HALF_PAIR.sub("\ufffd", text)
+
+
 def printable(text: str) -> str:
     """Return a text with everything but tabs and line feeds that could control a terminal shown as an escape.
 

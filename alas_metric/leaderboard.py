@@ -266,14 +266,13 @@ def _label_runs(found: Sequence[tuple[Path, Run]]) -> list[tuple[str, Run]]:
 def _read(label: str, run: Run, threshold: float, reference: str | None, messages: list[str]) -> Entry | None:
     try:
         found = read_run(run, reference)
+        messages += [f"{run.model}: {message}" for message in found.messages]
         if not found.origins:
             raise ValueError(f"{run.samples.name} holds no document that can be scored")
-        entry = _entry(label, found, threshold)
+        return _entry(label, found, threshold)
     except (OSError, ValueError) as error:
         messages.append(f"left out: {run.model}: {error}")
         return None
-    messages += [f"{run.model}: {message}" for message in found.messages]
-    return entry
 
 
 def _entry(model: str, found: RunDocuments, threshold: float) -> Entry:

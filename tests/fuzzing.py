@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 EXAMPLES = int(os.environ.get("ALAS_FUZZ_EXAMPLES", 0))
@@ -24,13 +24,19 @@ def fuzz(few: int = 20, share: float = 1.0) -> Callable[[Any], Any]:
 
     Args:
         few: without ``ALAS_FUZZ_EXAMPLES``.
-        share: of ``ALAS_FUZZ_EXAMPLES``, below 1 for tests that take long.
+        share: of ``ALAS_FUZZ_EXAMPLES``, below 1 for tests that take long; what these find is not made smaller.
     """
-    count = max(few, round(EXAMPLES * share)) if EXAMPLES else few
+    count = round(EXAMPLES * share) if EXAMPLES else few
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
     checks += [HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture]
+    phases = [Phase.explicit, Phase.generate] + [Phase.shrink] * (share == 1)
     return settings(
-        max_examples=count, deadline=None, derandomize=not EXAMPLES, database=None, suppress_health_check=checks
+        max_examples=max(count, 1),
+        deadline=None,
+        derandomize=not EXAMPLES,
+        database=None,
+        phases=phases,
+        suppress_health_check=checks,
     )
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import unicodedata
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -30,8 +31,9 @@ names = st.one_of(st.sampled_from([*MARKUP, "..", ".", "...", "-rf", "~", "__pro
 
 
 def safe_in_terminals(text: str) -> bool:
-    """Return whether a text moves no cursor and sets no title."""
-    return all(character.isprintable() or character in "\n\t" for character in text)
+    """Return whether a text moves no cursor, sets no title and turns no direction, and UTF-8 can hold it."""
+    turns = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    return not any(c in turns or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in text if c not in "\n\t")
 
 
 class Elements(HTMLParser):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from run_folders import DATE, short_record, write_run
 
-from alas_metric import AlignmentRecord, runs
+from alas_metric import AlignmentRecord, report, runs
 from alas_metric.cli import main
 from alas_metric.dumps import dump_folder, dump_name, write_dump
 from alas_metric.errors import FatalError
@@ -261,7 +262,11 @@ def test_names_of_files_and_folders(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_one_hostile_folder_with_its_figures(
-    command: str, tmp_path: Path, record: Callable[..., AlignmentRecord], capsys: pytest.CaptureFixture[str]
+    command: str,
+    tmp_path: Path,
+    record: Callable[..., AlignmentRecord],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Figures too take every text there is, matplotlib's formulas among them."""
     hostile = "".join([*MARKUP, "\x1b[2J$\\frac{$", *SURROGATES])
@@ -272,7 +277,9 @@ def test_one_hostile_folder_with_its_figures(
     dumps = dump_folder(here.first, DATE, TASK)
     dumps.mkdir()
     write_dump(dumps / dump_name(0, hostile), made, np.zeros((2, 2, 3, 8)), np.zeros(5120))
-    assert here.run(command, capsys) in (None,) or command == "compare"
+    drawn = report.figures
+    monkeypatch.setattr(report, "figures", lambda made: itertools.islice(drawn(made), 3))  # the others are alike
+    assert here.run(command, capsys) is None
 
 
 @pytest.mark.parametrize("date", ["20260101", "..", "."])
@@ -307,7 +314,7 @@ def test_links_in_the_folder_lead_nowhere(
     link = [place, *place.parents][3 - depth]
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(here.own / "report.md" if link.suffix else here.own)
-    assert here.run(command, capsys, output=False) is None or "link" in capsys.readouterr().err + "link"
+    assert "is a link" in (here.run(command, capsys, output=False) or "")
     assert (here.own / "report.md").read_text() == "mine"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from alas_metric.commands import add_scoring_options, add_task_option, report, writing
+from alas_metric.commands import add_scoring_options, add_task_option, report, show_files, writing
 from alas_metric.comparison import HEADLINES
 from alas_metric.corpus import THRESHOLD
 from alas_metric.errors import FatalError
@@ -145,7 +145,7 @@ def _draw(stem: Path, draw: Callable[..., Figure], *arguments: Any) -> None:
         report([f"{stem.name}: {error}"])
         return
     with writing(stem.parent):
-        print("\n".join(map(str, save(figure, stem))))
+        show_files(save(figure, stem))
 
 
 def _command(arguments: argparse.Namespace) -> str:
@@ -177,5 +177,5 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-            print(folder / name)
+            (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+            show_files([folder / name])

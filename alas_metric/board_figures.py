@@ -21,6 +21,7 @@ from alas_metric.figure_style import (
     axis_label,
     metric_name,
     new_figure,
+    plain,
     styled,
 )
 from alas_metric.leaderboard import Entry
@@ -53,7 +54,7 @@ def model_curves(entries: Sequence[Entry], key: str, title: str = "") -> Figure:
             axis.axhline(0, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
         axis.set_xlabel("Relative depth, layer / number of layers")
         axis.set_ylabel(axis_label(key))
-        axis.set_title(_plain(title))
+        axis.set_title(plain(title))
         figure.legend(loc="outside lower center", ncols=1 + (len(defined) > 3), handlelength=2.5)
     return figure
 
@@ -66,7 +67,7 @@ def _draw_model(axis: Axes, entry: Entry, key: str, number: int) -> None:
     colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
     dash = _DASHES[number // len(_COLOURS) % len(_DASHES)]
     axis.fill_between(depth[1:], low[1:], high[1:], color=colour, alpha=0.15, linewidth=0)
-    label = _plain(entry.model)
+    label = plain(entry.model).removeprefix("_")  # which would hide it
     axis.plot(depth[1:], values[1:], color=colour, marker=marker, markersize=3, linestyle=dash, label=label)
     axis.plot(depth[:1], values[:1], color=colour, marker=marker, markersize=4, markerfacecolor="white", linestyle="")
 
@@ -101,7 +102,7 @@ def layer_differences(difference: Difference, first: str, second: str) -> Figure
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, min_n_ticks=1))
         axis.set_xlabel("Layer")
         axis.set_ylabel(f"Difference in {metric_name(difference.key)}{_side(difference.key)}")
-        axis.set_title(f"{_plain(first)}\nminus {_plain(second)}")
+        axis.set_title(f"{plain(first)}\nminus {plain(second)}")
         figure.legend(loc="outside lower center", ncols=2)
     return figure
 
@@ -116,8 +117,3 @@ def _side(key: str) -> str:
 
 def _floats(values: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-
-
-def _plain(text: str) -> str:
-    # A dollar sign would begin a formula, an underscore at the start hide a label.
-    return text.replace("$", r"\$").removeprefix("_")

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from alas_metric.corpus import METRICS
 from alas_metric.leaderboard import COLUMNS, Board, Column, Entry, pair_rows
+from alas_metric.texts import one_line
 
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 _UNDEFINED = "N/A"
@@ -143,7 +144,7 @@ def _markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list
 
 def _markdown_text(text: str) -> str:
     """Escape what would be markup, and keep it on one line."""
-    return re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", one_line(text))
 
 
 def csv_table(board: Board) -> str:
@@ -200,8 +201,8 @@ def _latex_cell(entry: Entry, column: Column) -> str:
 
 
 def _latex_text(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+    return "".join(_LATEX.get(character, character) for character in one_line(text))
 
 
 def _latex_comment(text: str) -> str:
-    return " ".join(text.split())
+    return one_line(text)

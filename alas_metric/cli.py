@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from alas_metric import __version__, board_cli, report_cli
 from alas_metric.commands import add_run_options, add_scoring_options, chosen_runs, report, writing
@@ -36,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         FatalError: If nothing could be done; its message goes to standard error.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal can show every name, or an arrow
     arguments = _parser().parse_args(argv)
     return int(arguments.func(arguments) or 0)
 
@@ -102,7 +107,7 @@ def _try_run(run: Run, arguments: argparse.Namespace) -> RunScores | None:
 def _table(scores: RunScores) -> Table:
     """Return the table of one run: scalars, and short forms of the rest."""
     run = scores.run
-    table = Table(title=f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)")
+    table = Table(title=Text(f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)"))
     table.add_column("metric", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("value", justify="right")

@@ -11,6 +11,7 @@ from pathlib import Path
 from alas_metric.corpus import THRESHOLD
 from alas_metric.errors import FatalError
 from alas_metric.runs import Run, find_runs
+from alas_metric.texts import printable
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -60,4 +61,23 @@ def writing(path: Path) -> Iterator[None]:
 def report(messages: Iterable[str]) -> None:
     """Print messages on standard error."""
     for message in messages:
-        print(f"alas: {message}", file=sys.stderr)
+        print(printable(f"alas: {message}"), file=sys.stderr)
+
+
+def show_files(paths: Iterable[Path]) -> None:
+    """Print the paths of files that were written."""
+    for path in paths:
+        print(printable(str(path)))
+
+
+def output_folder(run_dir: Path, name: str) -> Path:
+    """Return the folder in a results folder that a command writes to by default.
+
+    Raises:
+        FatalError: If it is or holds a link: whoever made the results would choose which files are overwritten.
+    """
+    folder = run_dir / name
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            raise FatalError(f"{path} is a link, and nothing is written through it: remove it, or name an --output")
+    return folder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from alas_metric.texts import printable
+
 CAUSES = {
     "missing_audio": "the row has no audio, or its file does not exist",
     "unreadable_audio": "the audio file is truncated or cannot be decoded",
@@ -31,7 +33,7 @@ class FatalError(SystemExit):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(f"alas: error: {message}")
+        super().__init__(printable(f"alas: error: {message}"))
 
 
 class SkipDocument(Exception):

@@ -14,6 +14,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from alas_metric.corpus import METRICS
+from alas_metric.texts import printable
 
 COLUMN_INCHES = 3.3
 """Width of one column of a paper."""
@@ -112,6 +113,12 @@ def axis_label(key: str) -> str:
     if metric.direction != "none":
         parts.append(f"{metric.direction} is better")
     return ", ".join(parts)
+
+
+def plain(text: str) -> str:
+    """Return a text of others as matplotlib shows it as it is, and as SVG can hold it."""
+    # A dollar sign would begin a formula.
+    return printable(text).replace("$", r"\$")
 
 
 def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:

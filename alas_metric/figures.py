@@ -28,6 +28,7 @@ from alas_metric.figure_style import (
     VERMILION,
     axis_label,
     new_figure,
+    plain,
     save,
     styled,
 )
@@ -195,9 +196,7 @@ def _label_words(axis: Axes, words: Sequence[str]) -> None:
 
 
 def _short(word: str, longest: int = 14) -> str:
-    # A dollar sign would begin a formula.
-    text = word if len(word) <= longest else f"{word[: longest - 1]}…"
-    return text.replace("$", r"\$")
+    return plain(word if len(word) <= longest else f"{word[: longest - 1]}…")
 
 
 def _legend_paths(figure: Figure) -> None:

@@ -7,7 +7,7 @@ or, if wanted, marked.
 
 from __future__ import annotations
 
-import json
+import math
 import re
 import shlex
 from collections import Counter
@@ -19,8 +19,9 @@ from typing import Any
 from alas_metric.comparison import HEADLINES, SIGNIFICANT, PairDifference, compare_all, ranks
 from alas_metric.corpus import METRICS, THRESHOLD, summarise
 from alas_metric.dumps import find_dumps
-from alas_metric.runs import Origin, Run, RunDocuments, find_runs, read_run
+from alas_metric.runs import Origin, Run, RunDocuments, find_runs, read_results, read_run
 from alas_metric.scores import DocumentScores
+from alas_metric.texts import printable
 
 DEFAULT_SORT = "alas_skill"
 _SECRET = re.compile(r"(?i)(?:^|_)(?:token|key|secret|password)$")
@@ -181,13 +182,13 @@ def build_board(
     sort_task, column = _sort_column(sort)
     messages: list[str] = []
     found = [
-        (label, made)
+        entry
         for label, run in _label_runs(_find(folders, task, messages))
-        if (made := _read(run, reference, messages)) is not None
+        if (entry := _read(label, run, threshold, reference, messages)) is not None
     ]
     if not found:
         raise ValueError("; ".join(["no run could be read", *messages]))
-    entries = {(label, made.run.task): _entry(label, made, threshold) for label, made in found}
+    entries = {(entry.model, entry.run.task): entry for entry in found}
     tasks = sorted({name for _, name in entries})
     if sort_task is not None and sort_task not in tasks:
         raise ValueError(f"--sort: expected one of the tasks {tasks}, got {sort_task!r}")
@@ -258,21 +259,20 @@ def _label_runs(found: Sequence[tuple[Path, Run]]) -> list[tuple[str, Run]]:
     for folder, run in found:
         # The harness writes Qwen/Qwen2-Audio-7B as Qwen__Qwen2-Audio-7B.
         name = run.model.replace("__", "/", 1)
-        labels.append((f"{name} ({folder})" if run.model in several else name, run))
+        labels.append((printable(f"{name} ({folder})") if run.model in several else name, run))
     return labels
 
 
-def _read(run: Run, reference: str | None, messages: list[str]) -> RunDocuments | None:
+def _read(label: str, run: Run, threshold: float, reference: str | None, messages: list[str]) -> Entry | None:
     try:
         found = read_run(run, reference)
+        messages += [f"{run.model}: {message}" for message in found.messages]
+        if not found.origins:
+            raise ValueError(f"{run.samples.name} holds no document that can be scored")
+        return _entry(label, found, threshold)
     except (OSError, ValueError) as error:
         messages.append(f"left out: {run.model}: {error}")
         return None
-    messages += [f"{run.model}: {message}" for message in found.messages]
-    if not found.origins:
-        messages.append(f"left out: {run.model}: {run.samples.name} holds no document that can be scored")
-        return None
-    return found
 
 
 def _entry(model: str, found: RunDocuments, threshold: float) -> Entry:
@@ -302,11 +302,9 @@ def _entry(model: str, found: RunDocuments, threshold: float) -> Entry:
 
 
 def _results(run: Run) -> Any:
-    if run.results is None:
-        return None
     try:
-        return json.loads(run.results.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return read_results(run)
+    except (OSError, ValueError):
         return None  # read_run has said so
 
 
@@ -355,9 +353,10 @@ def _seconds(results: Mapping[str, Any]) -> float | None:
     try:
         total = float(seconds)  # type: ignore[arg-type]  # the harness writes text in some versions
         documents = sum(int(counts["effective"]) for counts in _dict(results.get("n-samples")).values())
-    except (TypeError, ValueError, KeyError):
+        each = total / documents
+    except (TypeError, ValueError, KeyError, OverflowError, ZeroDivisionError):
         return None
-    return total / documents if documents else None
+    return each if math.isfinite(each) else None
 
 
 def _command(config: Mapping[str, Any], results: Mapping[str, Any], task: str) -> str | None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from alas_metric.alignment import WordTiming
 from alas_metric.errors import CAUSES
+from alas_metric.texts import whole_characters
 
 SCHEMA_VERSION = 1
 PATH_KINDS = ("raw", "centred", "raw_chance", "centred_chance")
@@ -25,6 +26,10 @@ MAX_CELLS = 2**28
 """Words times positions: about 30 minutes of speech at 25 positions a second."""
 MAX_PATH_ENTRIES = 2**23
 """Layers times path length, of one of the four paths."""
+MAX_LAYERS = 2**10
+"""The bootstrap holds 2,000 values of each."""
+_ROUNDING = 1e-3
+"""By how much a cosine may lie outside of -1 to 1."""
 
 
 @dataclass(eq=False)
@@ -160,13 +165,14 @@ def check_sizes(num_words: int, num_frames: int, num_layers: int) -> None:
     """Refuse sizes that no measured pair has.
 
     Raises:
-        ValueError: If words times positions, or layers times path length, is beyond the bounds above.
+        ValueError: If words times positions, layers times path length, or layers are beyond the bounds above.
     """
-    longer = max(num_words, num_frames)
-    if num_words * num_frames > MAX_CELLS or max(num_layers, 1) * longer > MAX_PATH_ENTRIES:
+    entries = max(num_layers, 1) * max(num_words, num_frames)
+    if num_words * num_frames > MAX_CELLS or entries > MAX_PATH_ENTRIES or num_layers > MAX_LAYERS:
         raise ValueError(
             f"record: {num_words} words x {num_frames} positions x {num_layers} layers is too large; at most "
-            f"{MAX_CELLS} words x positions and {MAX_PATH_ENTRIES} layers x path entries can be scored"
+            f"{MAX_CELLS} words x positions, {MAX_PATH_ENTRIES} layers x path entries and {MAX_LAYERS} layers can be "
+            "scored"
         )
 
 
@@ -204,13 +210,19 @@ def _field(data: Mapping[str, Any], name: str, read: Callable[[Any], Any]) -> An
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"expected a string, got {_brief(value)}")
-    return value
+    return whole_characters(value)
 
 
 def _number(value: Any) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
         raise ValueError(f"expected a finite number, got {_brief(value)}")
     return float(value)
+
+
+def _cosine(value: Any) -> float:
+    if abs(number := _number(value)) > 1 + _ROUNDING:
+        raise ValueError(f"expected a cosine, from -1 to 1, got {number}")
+    return number
 
 
 def _count(value: Any) -> int:
@@ -242,7 +254,7 @@ def _dict_of(read: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
     def read_dict(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError(f"expected an object, got {_brief(value)}")
-        return {key: read(entry) for key, entry in value.items()}
+        return {_text(key): read(entry) for key, entry in value.items()}
 
     return read_dict
 
@@ -271,7 +283,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "target": _optional(_text),
     "audio_answer": _optional(_text),
     "text_answer": _optional(_text),
-    "similarities": _dict_of(_optional(_number)),
+    "similarities": _dict_of(_optional(_cosine)),
     "labels": _optional(_labels),
     "frame_seconds": _number,
     "num_frames": _count,

@@ -7,7 +7,6 @@ Everything goes into one folder: ``report.md``, ``figures/`` (PNG and SVG), and 
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from alas_metric.corpus import LAYERED, METRICS, THRESHOLD, Brief, kept, summarise
-from alas_metric.dumps import dump_folder, read_dump
+from alas_metric.dumps import dump_files, dump_folder, read_dump, safe_name
 from alas_metric.errors import CAUSES
 from alas_metric.figure_style import axis_label, metric_name
 from alas_metric.figures import (
@@ -36,8 +35,9 @@ from alas_metric.figures import (
     save,
 )
 from alas_metric.record import AlignmentRecord
-from alas_metric.runs import Run, RunDocuments, read_records, read_run
+from alas_metric.runs import Run, RunDocuments, read_records, read_results, read_run
 from alas_metric.scores import DocumentScores
+from alas_metric.texts import one_line
 
 SHOWN = 3
 """How many of the best, the typical and the worst documents are listed."""
@@ -140,11 +140,9 @@ def _is_wanted(key: str, value: Any, found: RunDocuments) -> bool:
 
 def _settings(run: Run) -> dict[str, Any]:
     """Return what the results say of how they were made."""
-    if run.results is None:
-        return {}
     try:
-        config = json.loads(run.results.read_text(encoding="utf-8"))["config"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        config = read_results(run)["config"]
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
     names = ("model", "model_args", "gen_kwargs", "limit", "batch_size")
     return {name: config[name] for name in names if isinstance(config, dict) and config.get(name) is not None}
@@ -435,14 +433,14 @@ def write_report(report: Report, folder: Path) -> Path:
 def _write_pictures(report: Report, folder: Path) -> Iterator[tuple[str, Path]]:
     """Draw the documents whose similarities the run kept; yield their ids and PNG files."""
     run = report.run
-    for path in sorted(dump_folder(run.samples.parent, run.date, run.task).glob("*.npz")):
+    for path in dump_files(dump_folder(run.samples.parent, run.date, run.task)):
         try:
             dump = read_dump(path)
             figure = alignment_picture(dump)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             report.messages.append(str(error))
             continue
-        yield dump.record.uid, save(figure, folder / f"alignment_{path.stem}")[0]
+        yield dump.record.uid, save(figure, folder / f"alignment_{safe_name(path.stem)}")[0]
 
 
 def _markdown(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
@@ -570,7 +568,7 @@ def _number(value: Any) -> str:
 
 def _cell(text: Any, longest: int = 160) -> str:
     """Return text from data so that Markdown shows it as it is, on one line, cut to a bearable length."""
-    line = " ".join(str(text).split())
+    line = one_line(str(text))
     line = line if len(line) <= longest else f"{line[: longest - 1]}…"
     for sign in "\\`*_[]<>|#":
         line = line.replace(sign, f"\\{sign}")
@@ -578,4 +576,4 @@ def _cell(text: Any, longest: int = 160) -> str:
 
 
 def _code(value: Any) -> str:
-    return " ".join(str(value).split()).replace("`", "'")
+    return one_line(str(value)).replace("`", "'")

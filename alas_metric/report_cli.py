@@ -11,7 +11,9 @@ from alas_metric.commands import (
     add_run_options,
     add_scoring_options,
     chosen_runs,
+    output_folder,
     report,
+    show_files,
     writing,
 )
 from alas_metric.dumps import DumpFile, find_dumps, read_dump
@@ -63,7 +65,7 @@ def _picture(arguments: argparse.Namespace) -> int:
 
     files = _files(arguments)
     wanted = [file for file in files if arguments.doc is None or any(map(file.may_be, arguments.doc))]
-    output = arguments.output or arguments.run_dir / "alas_pictures"
+    output = arguments.output or output_folder(arguments.run_dir, "alas_pictures")
     state = "centred" if arguments.centred else "raw"
     drawn = 0
     for file in wanted:
@@ -77,7 +79,7 @@ def _picture(arguments: argparse.Namespace) -> int:
             continue
         stem = output / file.model / f"{file.task}-{file.path.stem}{'-centred' * arguments.centred}"
         with writing(output):
-            print("\n".join(map(str, save(figure, stem))))
+            show_files(save(figure, stem))
         drawn += 1
     if not drawn:
         names = ", ".join(sorted({file.path.stem.partition("-")[2] for file in files}))
@@ -116,7 +118,7 @@ def _report(arguments: argparse.Namespace) -> int:
     from alas_metric.report import make_report, write_report
 
     runs = chosen_runs(arguments)
-    output = arguments.output or arguments.run_dir / "alas_report"
+    output = arguments.output or output_folder(arguments.run_dir, "alas_report")
     written = 0
     for run in runs:
         try:
@@ -125,7 +127,7 @@ def _report(arguments: argparse.Namespace) -> int:
             report([f"{run.model}: {error}"])
             continue
         with writing(output):
-            print(write_report(made, output / run.model / run.task))
+            show_files([write_report(made, output / run.model / run.task)])
         report(f"{run.model}: {message}" for message in made.messages)
         written += 1
     if not written:

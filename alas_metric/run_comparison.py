@@ -14,6 +14,7 @@ from alas_metric.board_tables import p_text, signed
 from alas_metric.comparison import HEADLINES, SIGNIFICANT, Difference, DocumentChange, compare_runs, document_changes
 from alas_metric.corpus import METRICS, THRESHOLD, kept
 from alas_metric.leaderboard import Board, build_board
+from alas_metric.texts import printable
 
 KEYS = (*HEADLINES, *(f"{key}_centred" for key in HEADLINES))
 """The metrics that are compared."""
@@ -205,7 +206,7 @@ def _documents(found: TaskComparison, most: int) -> Table:
     for name in ("first", "second", "difference"):
         table.add_column(name, justify="right")
     for each in found.changes[:most]:
-        table.add_row(Text(each.uid), _plain(each.first), _plain(each.second), signed(each.change))
+        table.add_row(Text(printable(each.uid)), _plain(each.first), _plain(each.second), signed(each.change))
     return table
 
 

@@ -8,17 +8,22 @@ results but may leave samples. With nothing changed, the values are exactly thos
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from alas_metric.corpus import METRICS, THRESHOLD, summarise
-from alas_metric.record import AlignmentRecord
+from alas_metric.record import MAX_CHARACTERS, AlignmentRecord
 from alas_metric.scores import DocumentScores, score_record
+from alas_metric.texts import printable
 
-_SAMPLES = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl")
+MAX_LINE_CHARACTERS = 3 * MAX_CHARACTERS
+"""A logged sample holds its record twice."""
+MAX_RESULTS_BYTES = 2**26
+_SAMPLES = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -126,11 +131,16 @@ def _sample_files(folder: Path) -> list[Path]:
 def _run(samples: Path) -> Run | None:
     """Return the run of a sample file, None if it is another file."""
     match = _SAMPLES.fullmatch(samples.name)
-    if match is None:
+    if match is None or match["task"] in (".", ".."):
         return None
     results = samples.with_name(f"{match['date']}_results.json")
-    model = samples.absolute().parent.name
-    return Run(model, match["task"], match["date"], samples, results if results.is_file() else None)
+    task, date = printable(match["task"]), printable(match["date"])
+    return Run(model_name(samples.parent), task, date, samples, results if results.is_file() else None)
+
+
+def model_name(folder: Path) -> str:
+    """Return the name of a model's folder, however the folder is written; nothing in it controls a terminal."""
+    return printable(os.path.basename(os.path.abspath(folder)))
 
 
 def _wanted(date: str | None, task: str | None) -> str:
@@ -211,25 +221,51 @@ def _result_keys(run: Run) -> tuple[list[str], list[str]]:
     if run.results is None:
         return [], [f"{run.samples.name}: no results beside it (was the run killed?); every metric is computed"]
     try:
-        entry = json.loads(run.results.read_text(encoding="utf-8"))["results"][run.task]
-        found = {str(key).partition(",")[0] for key in entry}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        found = {str(key).partition(",")[0] for key in read_results(run)["results"][run.task]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         return [], [f"{run.results.name}: not results of this task ({error!r}); every metric is computed"]
     return [key for key in METRICS if key in found], []
+
+
+def read_results(run: Run) -> Any:
+    """Return the content of a run's results.json, whatever it is; None without the file.
+
+    Raises:
+        ValueError: If it is no JSON, or too large for results.
+        OSError: If it cannot be read.
+    """
+    if run.results is None:
+        return None
+    if (size := run.results.stat().st_size) > MAX_RESULTS_BYTES:
+        raise ValueError(f"{size} bytes; results of at most {MAX_RESULTS_BYTES} are read")
+    try:
+        return json.loads(run.results.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
 
 
 def _read_records(path: Path, messages: list[str]) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
     """Yield a label and the record of every sample, or why it is none; report lines without one."""
     with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(_lines(lines), start=1):
             if not line.strip():
                 continue
             try:
+                if len(line) > MAX_LINE_CHARACTERS:
+                    raise ValueError(f"more than {MAX_LINE_CHARACTERS} characters")
                 label, text = _response(json.loads(line), number)
             except (ValueError, RecursionError) as error:
                 messages.append(f"{path.name}: line {number} left out: {error} (was the run killed while writing?)")
                 continue
             yield label, _record(text)
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file; of one that is too long the beginning, one character more than is read."""
+    while line := file.readline(MAX_LINE_CHARACTERS + 1):
+        yield line
+        while not line.endswith("\n") and len(line) > MAX_LINE_CHARACTERS:
+            line = file.readline(MAX_LINE_CHARACTERS + 1)
 
 
 def _response(sample: Any, number: int) -> tuple[str, Any]:
@@ -239,7 +275,7 @@ def _response(sample: Any, number: int) -> tuple[str, Any]:
     response = sample["filtered_resps"]
     while isinstance(response, list) and response:
         response = response[0]
-    return f"document {sample.get('doc_id', f'of line {number}')}", response
+    return printable(f"document {sample.get('doc_id', f'of line {number}')}"[:80]), response
 
 
 def _record(text: Any) -> AlignmentRecord | ValueError:

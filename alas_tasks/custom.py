@@ -269,6 +269,13 @@ def process_docs(dataset: Any) -> Any:
 
 def load_documents(task: str, description: Description) -> Any:
     """Return the documents of a task; see `alas_tasks.documents`. Nothing is decoded."""
+    try:
+        return _documents(task, description)
+    except Exception as error:  # columns of types that nobody thought of, text that is no UTF-8, damage inside
+        raise FatalError(f"{task}: {description.data} cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _documents(task: str, description: Description) -> Any:
     from alas_tasks.user_documents import documents_of_manifest, documents_of_parquet
 
     data = find_data(description.data)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from alas_metric.errors import FatalError
+from alas_metric.texts import whole_characters
 
 MANIFESTS = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 """The endings of files that are read."""
@@ -48,13 +50,13 @@ def read_words(value: Any, where: str) -> list[dict[str, Any]] | None:
             return None
         try:
             value = json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FatalError(f"{where}: the word timestamps are no JSON: {error}") from error
     if value is None:
         return None
     try:
         return [_word(entry) for entry in value]
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise FatalError(
             f"{where}: expected a list of {{word, start, end}} or [word, start, end], in seconds: {error!r}"
         ) from error
@@ -62,7 +64,7 @@ def read_words(value: Any, where: str) -> list[dict[str, Any]] | None:
 
 def _word(entry: Any) -> dict[str, Any]:
     word, start, end = (entry["word"], entry["start"], entry["end"]) if isinstance(entry, Mapping) else entry
-    return {"word": str(word), "start": float(start), "end": float(end)}
+    return {"word": whole_characters(str(word)), "start": float(start), "end": float(end)}
 
 
 def read_manifest(path: Path) -> list[dict[str, Any]]:
@@ -79,9 +81,7 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
     ending = path.suffix.lower()
     if ending in (".csv", ".tsv"):
         csv.field_size_limit(2**31 - 1)  # a row may hold the timestamps of a long recording
-        rows: list[Any] = _without_empty_cells(
-            csv.DictReader(text.splitlines(keepends=True), delimiter="\t" if ending == ".tsv" else ",")
-        )
+        rows = _table_rows(text, "\t" if ending == ".tsv" else ",", path)
     elif ending == ".jsonl":
         lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
         rows = [_json(line, f"{path}, line {number}") for number, line in lines]
@@ -95,15 +95,20 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _without_empty_cells(rows: Iterable[dict[Any, Any]]) -> list[dict[Any, Any]]:
+def _table_rows(text: str, delimiter: str, path: Path) -> list[dict[Any, Any]]:
     """Return the rows of a CSV file, whose empty cells are the only way to leave out a value."""
-    return [{name: value if value != "" else None for name, value in row.items()} for row in rows]
+    # Not str.splitlines: that also ends lines where a transcript holds one of Unicode's other separators.
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return [{name: value if value != "" else None for name, value in row.items()} for row in reader]
+    except csv.Error as error:
+        raise FatalError(f"{path}, line {reader.line_num}: no table: {error}") from error
 
 
 def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FatalError(f"{where}: no JSON: {error}") from error
 
 

@@ -31,6 +31,12 @@ SAMPLE_RATE = 16_000
 Audio = Mapping[str, Any] | np.ndarray | str | os.PathLike | None
 """Encoded ``{"bytes", "path"}``, decoded ``{"array", "sampling_rate"}`` or an array, a path, or none."""
 
+MAX_SAMPLES = 2**28
+"""Of audio before and after resampling, mono: 1 GiB, or more than four hours at 16 kHz."""
+RATES = range(1_000, 768_001)
+"""Samples per second that audio may have; a header that claims others would let resampling fill the memory."""
+
+_BLOCK = 2**20  # samples of all channels that are decoded at once
 _UNKNOWN_FRAMES = 1 << 48  # libsndfile reports such counts where a stream's header leaves its length open
 
 
@@ -102,8 +108,8 @@ def load_audio(audio: Audio, sampling_rate: int = SAMPLE_RATE) -> np.ndarray:
         float32 array of shape ``(num_samples,)`` at `SAMPLE_RATE`.
 
     Raises:
-        SkipDocument: ``missing_audio``, ``unreadable_audio``, ``non_finite_audio``, or ``too_short`` (no
-            sample).
+        SkipDocument: ``missing_audio``, ``unreadable_audio``, ``non_finite_audio``, ``too_short`` (no sample) or
+            ``too_long`` (`MAX_SAMPLES`).
     """
     if isinstance(audio, np.ndarray):
         samples, rate = audio, sampling_rate
@@ -137,6 +143,7 @@ def to_mono(samples: np.ndarray, rate: int) -> np.ndarray:
         raise SkipDocument("too_short", "the audio holds no sample")
     if samples.ndim == 2:  # some libraries put channels first; there are always fewer of them than samples
         samples = samples.mean(axis=int(samples.shape[0] >= samples.shape[1]))
+    _check_size(len(samples), rate)
     if rate != SAMPLE_RATE:
         import librosa
 
@@ -144,6 +151,14 @@ def to_mono(samples: np.ndarray, rate: int) -> np.ndarray:
     if not samples.size:
         raise SkipDocument("too_short", "nothing is left of the audio at 16 kHz")
     return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+def _check_size(num_samples: int, rate: int) -> None:
+    """Refuse audio that would not fit; a few kilobytes of FLAC may be many hours of silence."""
+    if rate not in RATES:
+        raise SkipDocument("unreadable_audio", f"audio at {rate} Hz: expected {RATES[0]} to {RATES[-1]} Hz")
+    if num_samples * max(1.0, SAMPLE_RATE / rate) > MAX_SAMPLES:
+        raise SkipDocument("too_long", f"{num_samples} samples at {rate} Hz: at most {MAX_SAMPLES} are read")
 
 
 def _encoded(audio: Audio) -> tuple[BinaryIO, str]:
@@ -156,7 +171,7 @@ def _encoded(audio: Audio) -> tuple[BinaryIO, str]:
     if not audio:
         raise SkipDocument("missing_audio", "the row has no audio")
     path = Path(audio)  # type: ignore[arg-type]  # a Mapping or an array was dealt with before
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file false, not an error, for names that no file can have
         raise SkipDocument("missing_audio", f"{path} does not exist")
     try:
         return path.open("rb"), str(path)
@@ -165,7 +180,7 @@ def _encoded(audio: Audio) -> tuple[BinaryIO, str]:
 
 
 def _decode(file: BinaryIO, name: str) -> tuple[np.ndarray, int]:
-    """Return ``(samples (num_samples, channels), rate)``; a file shorter than its header says is refused."""
+    """Return ``(mono samples, rate)``; a file shorter than its header says is refused."""
     import soundfile
 
     with file:
@@ -173,7 +188,7 @@ def _decode(file: BinaryIO, name: str) -> tuple[np.ndarray, int]:
             _check_wav_is_whole(file)
             with soundfile.SoundFile(file) as sound:
                 promised, rate = sound.frames, sound.samplerate
-                samples = sound.read(dtype="float32", always_2d=True)
+                samples = _read_mono(sound)
         # libsndfile's errors are RuntimeErrors; a broken header may also lead to impossible sizes.
         except (RuntimeError, OSError, ValueError, TypeError, struct.error, MemoryError) as error:
             raise SkipDocument("unreadable_audio", f"{name}: {error}") from error
@@ -183,6 +198,20 @@ def _decode(file: BinaryIO, name: str) -> tuple[np.ndarray, int]:
             f"{name}: {len(samples)} of {promised} samples are there: is the file cut off?",
         )
     return samples, rate
+
+
+def _read_mono(sound: Any) -> np.ndarray:
+    """Return the mean of the channels of an opened file.
+
+    Read block by block: what is there counts, not what the header promises, for which memory would be taken first.
+    """
+    blocks, length = [np.zeros(0, np.float32)], 0
+    while len(block := sound.read(max(1, _BLOCK // sound.channels), dtype="float32", always_2d=True)):
+        with np.errstate(over="ignore", invalid="ignore"):  # infinite values are reported by `to_mono`
+            blocks.append(block.mean(axis=1))
+        length += len(block)
+        _check_size(length, sound.samplerate)
+    return np.concatenate(blocks)
 
 
 def _check_wav_is_whole(file: BinaryIO) -> None:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from loguru import logger
 
 from alas_metric.errors import FatalError
+from alas_metric.texts import whole_characters
 from alas_tasks.answers import label_reader
 from alas_tasks.custom import Description, choose_columns
 from alas_tasks.documents import make_documents, with_encoded_audio
@@ -28,8 +29,9 @@ def documents_of_manifest(task: str, description: Description, path: Path) -> da
     rows = read_manifest(path)
     choose_columns(list({name: None for row in rows for name in row}), description.columns)
     names = [row.get(description.columns["audio"]) for row in rows]
-    audio = [path.parent / str(name) if name else None for name in names]
-    missing = [file for file in audio if file and not file.is_file()]
+    audio = [path.parent / whole_characters(str(name)) if name else None for name in names]
+    # Unlike Path.is_file false, not an error, for names that no file can have.
+    missing = [file for file in audio if file and not os.path.isfile(file)]
     if missing and len(missing) == sum(file is not None for file in audio):
         raise FatalError(f"{path}: none of its audio files exists; the first is {missing[0]}")
     if missing:
@@ -120,7 +122,7 @@ def _text(value: Any) -> str | None:
     """Return a cell as text. None is no value; an empty transcript stays one that is empty."""
     if value is None or (isinstance(value, float) and value != value):
         return None
-    return str(value).strip()
+    return whole_characters(str(value)).strip()
 
 
 def _targets(answers: list[str | None], labels: list[str] | None, source: str) -> list[str | None]:

@@ -30,7 +30,7 @@ class Dumps:
         self.count = count
 
     def add(self, task: str, number: int, record: AlignmentRecord, similarity: np.ndarray, audio: np.ndarray) -> None:
-        """Keep a document if it is among the first; a full disk costs the picture, not the run.
+        """Keep a document if it is among the first; a full disk, or a matrix too large, costs the picture, not the run.
 
         Args:
             task: name of the task.
@@ -48,7 +48,7 @@ class Dumps:
             logger.info(f"similarities of {record.uid} kept: {size / 1e6:.2f} MB in {folder / name}")
             for path in self._files(folder)[self.count :]:
                 path.unlink(missing_ok=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             logger.warning(f"the similarities of {record.uid} could not be kept in {folder}: {error}")
 
     def report_missing(self, task: str, from_journal: int) -> None:

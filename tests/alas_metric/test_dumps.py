@@ -76,7 +76,7 @@ def changed(path: Path, **arrays: np.ndarray | None) -> Path:
         ({"similarity": np.zeros((3, 2, 5, 29), np.float16)}, "shape"),
         ({"similarity": np.zeros((3, 2, 5, 30), np.float32)}, "float32"),
         ({"similarity": np.zeros(2**20, np.float16)}, "bytes"),
-        ({"similarity": np.array([{"a": 1}], dtype=object)}, "pickle"),
+        ({"similarity": np.array([{"a": 1}], dtype=object)}, "object"),
         ({"envelope": np.zeros((4, 3), np.int16)}, "envelope"),
         ({"record": np.frombuffer(b'{"schema": 99}', np.uint8)}, "schema"),
         ({"record": np.frombuffer("ä".encode(), np.uint8)}, "ascii"),

@@ -43,7 +43,7 @@ def test_one_safe_line(record: Callable[..., AlignmentRecord]) -> None:
     answer = "<think>\n\u2028a & b</think> \\< \u00e9\U0001f600\ud800"
     text = record(audio_answer=answer).to_json()
     assert text.isascii() and not set(text) & set("<>&\n\r")
-    assert AlignmentRecord.from_json(text).audio_answer == answer
+    assert AlignmentRecord.from_json(text).audio_answer == answer.replace("\ud800", "\ufffd")
 
 
 def test_skip_round_trip() -> None:

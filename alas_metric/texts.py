@@ -1,0 +1,32 @@
+"""Texts of others on their way to terminals, tables and figures."""
+
+from __future__ import annotations
+
+import re
+
+# Controls (a terminal obeys them), line separators, marks that turn the direction of writing, halves of surrogate
+# pairs (UTF-8 has none; names of files that are not UTF-8 come as such).
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+
+
+def whole_characters(text: str) -> str:
+    """Return a text that UTF-8 can hold: JSON can name halves of surrogate pairs, which become U+FFFD."""
+    return _HALF_PAIR.sub("\ufffd", text)
+
+
+def printable(text: str) -> str:
+    """Return a text with everything but tabs and line feeds that could control a terminal shown as an escape.
+
+    Example:
+        >>> printable("red: \\x1b[31m")
+        'red: \\\\x1b[31m'
+    """
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line, `printable`, with single spaces."""
+    return printable(" ".join(text.split()))

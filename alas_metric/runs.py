@@ -18,6 +18,8 @@ from alas_metric.corpus import METRICS, THRESHOLD, summarise
 from alas_metric.record import AlignmentRecord
 from alas_metric.scores import DocumentScores, score_record
 
+LOCAL_COPY = "(local copy)"
+"""What stands in results for the revision of data that does not come from the hub."""
 _SAMPLES = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl")
 
 

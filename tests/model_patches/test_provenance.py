@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_patches.journal import weights_fingerprint
+from model_patches.provenance import weights_fingerprint
 
 
 def make_commit(hub, repo: str, commit: str) -> None:

@@ -64,9 +64,9 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
 
     Args:
         board: what ``alas leaderboard`` writes as JSON: ``columns``, ``rows`` with ``tasks``, each None or with
-            ``values``, ``intervals``, ``layers``, ``num_layers``, ``run``, ``conditions``, ``versions``, ``command``;
-            ``pairs``, ``sorted_by``, ``ranked_by``, ``threshold``, ``significant``, ``mixed``, ``messages``; and, if
-            there is one, ``command``, which made it.
+            ``values``, ``intervals``, ``layers``, ``num_layers``, ``run``, ``provenance``, ``command``; ``pairs``,
+            ``distinctions`` by task, ``sorted_by``, ``ranked_by``, ``threshold``, ``significant``, ``mixed``,
+            ``messages``; and, if there is one, ``command``, which made it.
         pictures: see `dump_pictures`.
 
     Returns:
@@ -138,6 +138,7 @@ def _task(board: Mapping[str, Any], task: str, pictures: Sequence[Picture]) -> d
         "name": task,
         "entries": _sorted(entries, column),
         "pairs": [(key, [pair for pair in pairs if pair["metric"] == key]) for key in metrics],
+        "distinctions": board["distinctions"].get(task, {}),
         "documents": [(uid, [p for p in own if p.uid == uid]) for uid in dict.fromkeys(p.uid for p in own)],
     }
 

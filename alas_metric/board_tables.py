@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alas_metric.corpus import METRICS
-from alas_metric.leaderboard import COLUMNS, Board, Column, Entry, pair_rows
+from alas_metric.leaderboard import COLUMNS, Board, Column, Entry, distinctions, pair_rows
 from alas_metric.texts import one_line
 
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
@@ -58,8 +58,27 @@ def rank_note(board: Board) -> str:
 
 
 def terminal_tables(board: Board) -> list[Table]:
-    """Return one table a task."""
-    return [_terminal_table(board, task) for task in board.tasks]
+    """Return one table a task, and one of what its rows do not have in common, if anything."""
+    tables = ((_terminal_table(board, task), _terminal_distinctions(board, task)) for task in board.tasks)
+    return [table for pair in tables for table in pair if table is not None]
+
+
+def _terminal_distinctions(board: Board, task: str) -> Table | None:
+    found = distinctions(board.of_task(task))
+    if not found:
+        return None
+    table = Table(title=Text(f"{task}: what the rows do not have in common"))
+    table.add_column("model", overflow="fold", min_width=16)
+    for name in found:
+        table.add_column(Text(name), overflow="fold")
+    for entry in board.of_task(task):
+        table.add_row(Text(entry.model), *(Text(known(values[entry.model])) for values in found.values()))
+    return table
+
+
+def known(value: str | None) -> str:
+    """Return a fact about a run as all tables show it."""
+    return "unknown" if value is None else value
 
 
 def _terminal_table(board: Board, task: str) -> Table:
@@ -85,6 +104,7 @@ def markdown(board: Board) -> str:
     for task in board.tasks:
         parts += ["", f"## {_markdown_text(task)}", "", *_markdown_block(board, task), ""]
         parts += _markdown_pairs(board, task)
+        parts += _markdown_distinctions(board, task)
     parts += ["", _legend(), "", rank_note(board)]
     if board.messages:
         parts += ["", "Notes:", "", *(f"- {_markdown_text(text)}" for text in board.messages)]
@@ -127,6 +147,19 @@ def _markdown_pairs(board: Board, task: str) -> list[str]:
     return _markdown_table(heads, cells)
 
 
+def _markdown_distinctions(board: Board, task: str) -> list[str]:
+    found = distinctions(board.of_task(task))
+    if not found:
+        return []
+    heads = ["Model", *map(_markdown_text, found)]
+    rows = [
+        [_markdown_text(text) for text in (entry.model, *(known(values[entry.model]) for values in found.values()))]
+        for entry in board.of_task(task)
+    ]
+    rule = [["---"] * len(heads)]
+    return ["", "What the rows do not have in common:", "", *_markdown_lines([heads, *rule, *rows])]
+
+
 def signed(value: float | None) -> str:
     """Return a difference with its sign."""
     return _UNDEFINED if value is None else f"{value:+.3f}"
@@ -139,7 +172,11 @@ def _signed_interval(row: Mapping[str, Any]) -> str:
 def _markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     left = sum(head in ("Model", "First", "Second") for head in heads)
     rule = ["---"] * left + ["---:"] * (len(heads) - left)
-    return [f"| {' | '.join(cells)} |" for cells in (heads, rule, *rows)]
+    return _markdown_lines([heads, rule, *rows])
+
+
+def _markdown_lines(rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in rows]
 
 
 def _markdown_text(text: str) -> str:

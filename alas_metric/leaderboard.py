@@ -19,7 +19,7 @@ from typing import Any
 from alas_metric.comparison import HEADLINES, SIGNIFICANT, PairDifference, compare_all, ranks
 from alas_metric.corpus import METRICS, THRESHOLD, summarise
 from alas_metric.dumps import find_dumps
-from alas_metric.runs import Origin, Run, RunDocuments, find_runs, read_results, read_run
+from alas_metric.runs import LOCAL_COPY, Origin, Run, RunDocuments, find_runs, read_results, read_run
 from alas_metric.scores import DocumentScores
 from alas_metric.texts import printable
 
@@ -68,8 +68,14 @@ COLUMNS = (
     Column("documents", "Documents", "none", "", "documents of the run, skipped ones included"),
     Column("seconds", "s/doc", "lower", "seconds", "seconds per document, over all tasks of the run"),
 )
-_SOFTWARE = {"plugin": "lmms-eval-alas", "torch": "torch", "transformers": "transformers"}
+_SOFTWARE = {
+    "plugin": "lmms-eval-alas",
+    **{name: name for name in ("torch", "transformers", "openai-whisper", "sentence-transformers")},
+}
 """Settings of records that name versions; runs of different ones can be compared."""
+_OF_MODEL = ("model_weights", "peft_weights", "quantised", "dtype", "attention", "device", "prompts")
+"""Settings of records that belong to the model of a row."""
+_SIMILARITY_WEIGHTS = "answer_similarity_weights"
 _TASK_VALUES = {
     "task_audio": ("accuracy_audio", "answer_similarity_audio"),
     "task_text": ("accuracy_text", "answer_similarity_text"),
@@ -84,6 +90,8 @@ class Facts:
         data: data set with its revision.
         task_version: of the task.
         versions: of the software, by name.
+        model: what the records say of the model: weights, number format, device, hash of the prompts, ...
+        commits: of the data on the hub, by data set.
         command: repeats the run.
         seconds: per document.
     """
@@ -91,6 +99,8 @@ class Facts:
     data: str | None = None
     task_version: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    model: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, str] = field(default_factory=dict)
     command: str | None = None
     seconds: float | None = None
 
@@ -118,6 +128,17 @@ class Entry:
     layers: Mapping[str, Any]
     origins: Sequence[Origin]
     facts: Facts
+
+    @property
+    def conditions(self) -> dict[str, str | None]:
+        """What it must have in common with the others of its task; None is unknown and agrees with everything."""
+        return {name: condition(self) for name, condition in _RUN_CONDITIONS.items()}
+
+    @property
+    def provenance(self) -> dict[str, str | None]:
+        """Everything that tells this row from another, by name."""
+        data = {"data": self.facts.data, **{f"commit of {name}": each for name, each in self.facts.commits.items()}}
+        return {**self.facts.model, **self.conditions, **data, **self.facts.versions}
 
     @property
     def num_layers(self) -> int:
@@ -310,13 +331,10 @@ def _results(run: Run) -> Any:
 
 def _facts(results: Any, task: str, origins: Sequence[Origin]) -> Facts:
     """Return what results say, as far as they are what the harness writes."""
-    versions = {
-        name: _join(found)
-        for setting, name in _SOFTWARE.items()
-        if (found := {origin.settings[setting] for origin in origins if setting in origin.settings})
-    }
+    versions = {name: text for key, name in _SOFTWARE.items() if (text := _setting(origins, key)) is not None}
+    model = {key: text for key in _OF_MODEL if (text := _setting(origins, key)) is not None}
     if not isinstance(results, dict):
-        return Facts(versions=versions)
+        return Facts(versions=versions, model=model)
     harness = results.get("lmms_eval_version")
     if isinstance(harness, str):
         versions["lmms-eval"] = harness
@@ -327,9 +345,17 @@ def _facts(results: Any, task: str, origins: Sequence[Origin]) -> Facts:
         _data(_dict(_dict(results.get("configs")).get(task))),
         None if version is None else str(version),
         versions,
+        model,
+        {str(name): str(commit) for name, commit in _dict(_dict(results.get("alas")).get("data")).items()},
         _command(_dict(results.get("config")), results, task),
         _seconds(results),
     )
+
+
+def _setting(origins: Iterable[Origin], name: str) -> str | None:
+    """Return what the records say under a name, None where none does: older ones know fewer."""
+    found = {origin.settings[name] for origin in origins if name in origin.settings}
+    return _join(found) if found else None
 
 
 def _dict(value: Any) -> dict[str, Any]:
@@ -393,7 +419,8 @@ _RUN_CONDITIONS: dict[str, Callable[[Entry], str | None]] = {
     ),
     "source of transcripts": lambda entry: _join({origin.transcript_source for origin in entry.origins}),
     "settings": lambda entry: _join({_settings(origin) for origin in entry.origins}),
-    "data": lambda entry: entry.facts.data,
+    "weights of the answer similarity": lambda entry: _setting(entry.origins, _SIMILARITY_WEIGHTS),
+    "data": lambda entry: None if LOCAL_COPY in (entry.facts.data or "") else entry.facts.data,
     "version of the task": lambda entry: entry.facts.task_version,
 }
 """What every run of a task must have in common; None is unknown and agrees with everything."""
@@ -409,7 +436,8 @@ def _num_swapped(entry: Entry) -> int:
 
 
 def _settings(origin: Origin) -> str:
-    kept = {name: value for name, value in sorted(origin.settings.items()) if name not in _SOFTWARE}
+    apart = {*_SOFTWARE, *_OF_MODEL, _SIMILARITY_WEIGHTS}
+    kept = {name: value for name, value in sorted(origin.settings.items()) if name not in apart}
     return ", ".join(f"{name}={value}" for name, value in kept.items()) or "none"
 
 
@@ -431,6 +459,14 @@ def differences(entries: Sequence[Entry]) -> list[str]:
     for name, of_origin in _DOCUMENT_CONDITIONS.items():
         found += _document_difference(name, of_origin, entries)
     return found
+
+
+def distinctions(entries: Sequence[Entry]) -> dict[str, dict[str, str | None]]:
+    """Return what the rows of a task do not have in common: by name, the value of each model, None where unknown."""
+    rows = {entry.model: entry.provenance for entry in entries}
+    names = dict.fromkeys(name for row in rows.values() for name in row)
+    found = {name: {model: row.get(name) for model, row in rows.items()} for name in names}
+    return {name: values for name, values in found.items() if len(set(values.values())) > 1}
 
 
 def _grouped(values: Mapping[str, str | None]) -> str:
@@ -457,13 +493,24 @@ def _document_difference(name: str, condition: Callable[[Origin], str], entries:
     return []
 
 
+def _software(entry: Entry) -> dict[str, str]:
+    return {name: text for name, text in entry.facts.versions.items() if name in _SOFTWARE.values()}
+
+
+def _unequal(what: str, facts: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return a line for every name under which the models' facts are known and not the same."""
+    found = []
+    for name in dict.fromkeys(name for known in facts.values() for name in known):
+        values = {model: known.get(name) for model, known in facts.items()}
+        if len(set(values.values()) - {None}) > 1:
+            found.append(f"{what} {name} differ: {_grouped(values)}")
+    return found
+
+
 def _oddities(entries: Sequence[Entry]) -> list[str]:
     """Return what a reader should know of runs that can be compared."""
-    found = []
-    for name in _SOFTWARE.values():
-        versions = {entry.model: entry.facts.versions.get(name) for entry in entries}
-        if len(set(versions.values()) - {None}) > 1:
-            found.append(f"versions of {name} differ: {_grouped(versions)}")
+    found = _unequal("versions of", {entry.model: _software(entry) for entry in entries})
+    found += _unequal("commits of", {entry.model: entry.facts.commits for entry in entries})
     for entry in entries:
         if 0 < _num_swapped(entry) < len(entry.origins):
             text = "documents have fewer positions than words and so are not in alas"
@@ -497,6 +544,7 @@ def board_data(board: Board) -> dict[str, Any]:
             for model in board.models
         ],
         "pairs": pair_rows(board),
+        "distinctions": {task: distinctions(board.of_task(task)) for task in board.tasks},
     }
 
 
@@ -509,8 +557,7 @@ def _entry_data(entry: Entry | None) -> dict[str, Any] | None:
         "intervals": {key: list(ends) for key, ends in entry.intervals.items()},
         "num_layers": entry.num_layers,
         "layers": entry.layers,
-        "conditions": {name: condition(entry) for name, condition in _RUN_CONDITIONS.items()},
-        "versions": entry.facts.versions,
+        "provenance": entry.provenance,
         "command": entry.facts.command,
         "dumps": [str(file.path) for file in find_dumps(entry.run.samples.parent, entry.run.date, entry.run.task)],
     }

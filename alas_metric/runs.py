@@ -20,6 +20,8 @@ from alas_metric.record import MAX_CHARACTERS, AlignmentRecord
 from alas_metric.scores import DocumentScores, score_record
 from alas_metric.texts import printable
 
+LOCAL_COPY = "(local copy)"
+"""What stands in results for the revision of data that does not come from the hub."""
 MAX_LINE_CHARACTERS = 3 * MAX_CHARACTERS
 """A logged sample holds its record twice."""
 MAX_RESULTS_BYTES = 2**26

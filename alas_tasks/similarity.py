@@ -53,7 +53,7 @@ def _load(model: str, device: str) -> Any:
     try:
         from sentence_transformers import SentenceTransformer
 
-        return SentenceTransformer(model, device=device)
+        return SentenceTransformer(model, device=device, trust_remote_code=False)
     except Exception as error:
         raise FatalError(
             f"the Sentence-BERT model {model!r}, which compares the two runs' answers, cannot be loaded: "

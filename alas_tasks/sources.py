@@ -19,6 +19,10 @@ from platformdirs import user_cache_dir
 
 from alas_metric.errors import FatalError
 from alas_metric.files import write_atomically
+from alas_metric.runs import LOCAL_COPY
+
+_commits: dict[str, str] = {}
+"""The commit that was read last of each data set, in this process."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class HubSource:
         """Return the files, downloaded where necessary; see `hub_files`."""
         advice = f"Or set {self.folder_variable} to a folder with a local copy."
         return hub_files(self.repo_id, self.chosen_revision, pattern or self.pattern, advice)
+
+    @property
+    def stated(self) -> str:
+        """What is read, for results: the data set and the revision asked for, or that it is a local copy."""
+        return f"{self.repo_id} {LOCAL_COPY}" if self.folder() else f"{self.repo_id}@{self.chosen_revision}"
 
     def folder(self) -> Path | None:
         """Return the local copy's folder, or None where the environment names none."""
@@ -113,7 +122,18 @@ def hub_files(repo_id: str, revision: str, pattern: str | Sequence[str], advice:
             f"the data set {repo_id} ({revision}) has no file {' or '.join(patterns)}, or the cache's copy "
             f"({folder}) lacks it and the hub cannot be reached. {advice}"
         )
+    _commits[repo_id] = Path(folder).name  # .../snapshots/<commit>
     return files
+
+
+def commits_read(configs: Mapping[str, Any]) -> dict[str, str]:
+    """Return the commit that was read of each data set on the hub; a branch alone does not tell.
+
+    Args:
+        configs: of the tasks, by name, with the ``data`` that their metadata states.
+    """
+    stated = " ".join(str((config.get("metadata") or {}).get("data")) for config in configs.values())
+    return {repo: commit for repo, commit in sorted(_commits.items()) if repo in stated}
 
 
 def cached_files(repo_id: str, revision: str, pattern: str | Sequence[str]) -> list[Path]:

@@ -80,7 +80,7 @@ def _unless_passing_failure(wrapped: Any, _cache: Any, args: tuple, kwargs: dict
 
 
 def remember_runs(evaluator: Any) -> None:
-    """Let models know where ``lmms_eval.evaluator`` will have the results of its runs written."""
+    """Let models know where ``lmms_eval.evaluator`` has its results written, and add what models tell of these."""
     evaluate = getattr(evaluator, "simple_evaluate", None)
     if evaluate is not None and not isinstance(evaluate, wrapt.FunctionWrapper):
         wrapt.wrap_function_wrapper(evaluator, "simple_evaluate", _remembered)
@@ -91,8 +91,13 @@ def _remembered(wrapped: Any, _module: Any, args: tuple, kwargs: dict) -> Any:
 
     call = inspect.signature(wrapped).bind(*args, **kwargs)
     call.apply_defaults()
-    with running(call.arguments.get("evaluation_tracker"), call.arguments.get("datetime_str")):
-        return wrapped(*args, **kwargs)
+    with running(call.arguments.get("evaluation_tracker"), call.arguments.get("datetime_str")) as run:
+        results = wrapped(*args, **kwargs)
+    if run.facts and isinstance(results, dict):
+        from alas_tasks.sources import commits_read
+
+        results["alas"] = {**run.facts, "data": commits_read(results.get("configs") or {})}
+    return results
 
 
 def add_figures(logger_module: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ class HarnessRun:
     Args:
         tracker: its ``EvaluationTracker``, or None.
         date: its id in file names; processes of one run may differ by a second.
+        facts: what its results are to say of how they came about, besides what the harness tells.
     """
 
     tracker: Any
     date: str
+    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def writes(self) -> bool:
@@ -46,11 +48,12 @@ def last_run() -> HarnessRun | None:
 
 
 @contextmanager
-def running(tracker: Any, date: str | None) -> Iterator[None]:
+def running(tracker: Any, date: str | None) -> Iterator[HarnessRun]:
     """Remember a run while it is going on."""
     # As EvaluationTracker.save_results_aggregated of lmms-eval 0.7.3 names its files.
-    _current.append(HarnessRun(tracker, (date or "").replace(":", "-")))
+    run = HarnessRun(tracker, (date or "").replace(":", "-"))
+    _current.append(run)
     try:
-        yield
+        yield run
     finally:
         _ended[:] = [_current.pop()]

@@ -143,36 +143,3 @@ def record_key(**parts: Any) -> str:
 def audio_digest(audio: np.ndarray) -> str:
     """Return the SHA-256 of the samples."""
     return hashlib.sha256(np.ascontiguousarray(audio).tobytes()).hexdigest()
-
-
-def weights_fingerprint(pretrained: str, revision: str | None = None) -> str:
-    """Return what tells one set of weights from another.
-
-    A hub checkpoint is known by the commit that lies in the cache. A local file or folder is known by the names, sizes
-    and times of its files and the content of the small ones: hashing 15 GB at every start would take minutes.
-
-    Args:
-        pretrained: a file, a folder, or ``owner/name`` on the hub, with or without a file's name behind it.
-        revision: the hub revision; None: the main branch.
-    """
-    place = Path(pretrained)
-    return record_key(files=_files(place)) if place.exists() else f"{pretrained}@{_commit(pretrained, revision)}"
-
-
-def _files(place: Path) -> dict[str, Any]:
-    files = {}
-    for path in sorted(p for p in [place, *place.rglob("*")] if p.is_file()):
-        state = path.stat()
-        small = state.st_size < 1_000_000
-        content = hashlib.sha256(path.read_bytes()).hexdigest() if small else state.st_mtime_ns
-        files[str(path.relative_to(place))] = {"size": state.st_size, "content": content}
-    return files
-
-
-def _commit(pretrained: str, revision: str | None) -> str | None:
-    """Return the commit of a hub checkpoint in the cache; transformers no longer keeps it in the configuration."""
-    from huggingface_hub import constants
-
-    owner_and_name = pretrained.split("/")[:2]
-    reference = Path(constants.HF_HUB_CACHE, "--".join(["models", *owner_and_name]), "refs", revision or "main")
-    return reference.read_text().strip() if reference.is_file() else revision

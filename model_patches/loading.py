@@ -36,7 +36,8 @@ def load_pretrained(
     from transformers import AutoConfig, AutoProcessor
 
     hub = {"revision": revision} if revision else {}
-    config = AutoConfig.from_pretrained(pretrained, **hub)
+    # Said outright: left open, transformers asks on the terminal whether a checkpoint's own code may run.
+    config = AutoConfig.from_pretrained(pretrained, trust_remote_code=False, **hub)
     if hasattr(config, "enable_audio_output"):
         config.enable_audio_output = False  # what speaks is not loaded
     attention = {"attn_implementation": attn_implementation} if attn_implementation else {}
@@ -46,7 +47,7 @@ def load_pretrained(
     )
     if peft is not None:
         add_adapter(model, peft)
-    return model.eval(), AutoProcessor.from_pretrained(pretrained, **hub)
+    return model.eval(), AutoProcessor.from_pretrained(pretrained, trust_remote_code=False, **hub)
 
 
 # Parts of models that read audio or images, and the head. Quantising them saves little.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
-from importlib.metadata import version
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
 from loguru import logger
 
-import alas_metric
 from alas_metric.alignment import WordTiming, check_words
 from alas_metric.errors import FatalError, SkipDocument
 from alas_metric.pair import score_pair
@@ -21,6 +19,7 @@ from alas_metric.units import Unit, split_units
 from alas_tasks.speech import SAMPLE_RATE, SpeechSample
 from model_patches.adapter import Prompts, SpeechAdapter
 from model_patches.capture import CaptureMismatch, FrameSimilarity, WordPooling, capture_prefill, verify_capture
+from model_patches.provenance import of_model, software
 from model_patches.whisper_reference import WhisperReference
 from model_patches.word_timing import times_of_units
 
@@ -124,15 +123,22 @@ class PairedRuns:
         adapter: the model, its prompts and positions.
         responses: whether answers are generated.
         similarity: compares free answers.
-        settings: what the record says of how it was made.
+        settings: what every record says of how it was made, besides model and software.
+        similarity_settings: what records of free answers say of it too.
     """
 
     adapter: SpeechAdapter
     responses: bool = True
     similarity: Similarity | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    similarity_settings: dict[str, str] = field(default_factory=dict)
     proven: bool = False
     """Whether a document went through: until then a mismatch between model and adapter ends the run."""
+
+    @cached_property
+    def all_settings(self) -> dict[str, str]:
+        """What every record says of how it was made."""
+        return {**software(), **of_model(self.adapter), **self.settings}
 
     def __call__(
         self,
@@ -210,7 +216,7 @@ class PairedRuns:
             transcript_source=document.transcript_source,
             instruction=document.instruction,
             target=sample.target,
-            settings={**software(), **self.settings},
+            settings=self.all_settings | (self.similarity_settings if answers.get("similarities") else {}),
             **answers,
         )
 
@@ -225,12 +231,6 @@ class PairedRuns:
         names = ("responses", "audio_target", "text_target")
         pairs = [(audio, text), (audio, sample.target), (text, sample.target)]
         return {**answers, "similarities": dict(zip(names, self.similarity(pairs), strict=True))}
-
-
-@cache
-def software() -> dict[str, str]:
-    """Return the versions that a record names, beside which numbers of another machine can be put."""
-    return {"plugin": alas_metric.__version__, **{name: version(name) for name in ("torch", "transformers")}}
 
 
 def gold_words(words: Sequence[WordTiming], units: Sequence[Unit], duration: float) -> list[WordTiming]:

@@ -21,7 +21,6 @@ import torch
 from loguru import logger
 from tqdm import tqdm
 
-import alas_metric
 from alas_metric.errors import FatalError, SkipDocument
 from alas_metric.record import AlignmentRecord
 from alas_tasks.similarity import SentenceSimilarity
@@ -31,9 +30,10 @@ from model_patches.alignment_cache import AlignmentCache
 from model_patches.dumping import Dumps
 from model_patches.harness_run import HarnessRun, current_run
 from model_patches.interruption import Interruption
-from model_patches.journal import Journal, audio_digest, record_key, weights_fingerprint
+from model_patches.journal import Journal, audio_digest, record_key
 from model_patches.options import AlasOptions
 from model_patches.paired import PairedRuns, Preparation, Prepared
+from model_patches.provenance import dependencies, of_weights, short, software, weights_fingerprint
 from model_patches.whisper_reference import WhisperReference
 
 _MAX_NEW_TOKENS = 150
@@ -110,7 +110,8 @@ class Session:
         self.journal = Journal(options.journal) if options.journal else None
         self.identity = {**identity, **environment(options, self.whisper)}
         self.prepare = Preparation(adapter, self.whisper, options.language)
-        self.runs = PairedRuns(adapter, options.responses, settings=describe(options, self.whisper))
+        settings = {**describe(options, self.whisper), **of_weights(identity)}
+        self.runs = PairedRuns(adapter, options.responses, settings=settings)
         self.interruption = Interruption(resume_advice(options))
         self.seed = torch.initial_seed()
         self.failures = 0
@@ -128,14 +129,29 @@ class Session:
         items = read_requests(requests, task_dict, self.options.responses, {"use_cache": self.use_cache})
         # Loaded now: an unreachable model must stop the run before its first document, not after its last.
         if self.options.responses and self.runs.similarity is None and has_free_answers(items):
-            self.runs.similarity = SentenceSimilarity(self.options.sbert).pairs
+            self._load_similarity()
         with self.interruption.awaited():
             if not self.runs.proven:
                 self._prove(items)
             self._prepare_all([item for item in items if item.record is None and item.document is None])
             self._run_all([item for item in items if item.record is None])
         self._report_dumps(items)
+        self._tell_run()
         return [item.record or "" for item in items]
+
+    def _tell_run(self) -> None:
+        """Have the harness's results say what the records say, and the versions of all packages."""
+        run = current_run()
+        if run is not None:
+            settings = {**self.runs.all_settings, **self.runs.similarity_settings}
+            run.facts.update(settings=settings, packages=dependencies())
+
+    def _load_similarity(self) -> None:
+        """Load Sentence-BERT; what it is, is known only now: the first run of all downloads it."""
+        self.runs.similarity = SentenceSimilarity(self.options.sbert).pairs
+        fingerprint = weights_fingerprint(self.options.sbert)
+        self.identity["sentence_bert"] = fingerprint
+        self.runs.similarity_settings = {"answer_similarity_weights": short(fingerprint)}
 
     def close(self) -> None:
         """Close the journal and give Whisper's memory back."""
@@ -347,12 +363,10 @@ def describe(options: AlasOptions, whisper: WhisperReference | None) -> dict[str
 
 def environment(options: AlasOptions, whisper: WhisperReference | None) -> dict[str, Any]:
     """Return the versions and options that can change a record's numbers."""
-    packages = ("lmms-eval", "torch", "transformers", "openai-whisper", "sentence-transformers")
     return {
-        "versions": {"plugin": alas_metric.__version__, **{name: version(name) for name in packages}},
+        "versions": {**software(), "lmms-eval": version("lmms-eval")},
         "python": platform.python_version(),
         "options": describe(options, whisper),
-        "sentence_bert": weights_fingerprint(options.sbert) if options.responses else None,
         "reference": whisper.name if whisper else "words",
         "heads": options.whisper_heads,
         "language": options.language,

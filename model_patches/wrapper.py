@@ -16,8 +16,8 @@ from alas_metric.errors import FatalError
 from model_patches.adapter import SpeechAdapter
 from model_patches.capture import CaptureMismatch
 from model_patches.dumping import Dumps
-from model_patches.journal import weights_fingerprint
 from model_patches.options import AlasOptions
+from model_patches.provenance import weights_fingerprint
 from model_patches.session import Session, check_options, resume_advice, writing_run
 
 _ONE_MODEL_PER_PROCESS = ("NO", "MULTI_GPU", "MULTI_CPU", "MULTI_XPU", "MULTI_NPU")

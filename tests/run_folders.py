@@ -36,6 +36,7 @@ def write_run(
     data: str = "org/data@0123abc",
     model_args: str = "pretrained=org/model,token=hf_secret,max_new_tokens=8",
     seconds: Any = 12.5,
+    commits: dict[str, str] | None = None,
 ) -> Path:
     """Write samples and results of one task, without values, and return the folder.
 
@@ -47,6 +48,7 @@ def write_run(
         data: what the task says of its data.
         model_args: as on the command line.
         seconds: that the run took.
+        commits: of the data, as newer results hold them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps({"doc_id": i, "filtered_resps": made.to_json()}) for i, made in enumerate(records)]
@@ -60,6 +62,6 @@ def write_run(
         "git_hash": "abc1234",
         "lmms_eval_version": "0.7.3",
         "total_evaluation_time_seconds": seconds,
-    }
+    } | ({} if commits is None else {"alas": {"data": commits}})
     (folder / f"{date}_results.json").write_text(json.dumps(results), encoding="utf-8")
     return folder

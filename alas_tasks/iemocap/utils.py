@@ -1,6 +1,6 @@
 """IEMOCAP for the harness: the four classes that the paper uses, excited counted as happy.
 
-The names ``dataset_path`` and ``dataset_kwargs`` in the YAML file are values that are computed when the task
+The names ``dataset_path``, ``dataset_kwargs`` and ``data`` in the YAML file are values that are computed when the task
 is really loaded, as in `alas_tasks.librisqa.utils`.
 """
 
@@ -29,8 +29,10 @@ CLASSES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("dataset_path", "dataset_kwargs"):
+    if name not in ("dataset_path", "dataset_kwargs", "data"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "data":
+        return IEMOCAP.stated
     folder = IEMOCAP.folder()
     if name == "dataset_path":
         return "parquet" if folder is None else "json"

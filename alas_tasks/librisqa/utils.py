@@ -1,6 +1,6 @@
 """LibriSQA for the harness: files for its loader, documents for its tasks.
 
-The names ``dataset_path`` and ``dataset_kwargs_part1``/``_part2`` in the YAML files are values that are
+The names ``dataset_path``, ``dataset_kwargs_part1``/``_part2`` and ``data`` in the YAML files are values that are
 computed when a task is really loaded: listing tasks stays quick and asks no hub, and the environment is read
 in time.
 """
@@ -16,7 +16,7 @@ from alas_metric.errors import FatalError
 from alas_tasks.answers import read_option
 from alas_tasks.documents import make_documents
 from alas_tasks.librisqa.librispeech import speech_of
-from alas_tasks.sources import LIBRISQA
+from alas_tasks.sources import LIBRISPEECH, LIBRISQA
 
 PARTS = {"dataset_kwargs_part1": "LibriSQA-PartI", "dataset_kwargs_part2": "LibriSQA-PartII"}
 
@@ -24,6 +24,8 @@ PARTS = {"dataset_kwargs_part1": "LibriSQA-PartI", "dataset_kwargs_part2": "Libr
 def __getattr__(name: str) -> Any:
     if name == "dataset_path":
         return "json"
+    if name == "data":
+        return f"{LIBRISQA.stated}, {LIBRISPEECH.stated}"
     if name in PARTS:
         return {"data_files": {"test": str(questions_file(PARTS[name]))}}
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,6 +21,8 @@ LETTERS = string.ascii_uppercase[:4]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "data":
+        return MMAU.stated
     if name != "dataset_kwargs":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     folder = MMAU.folder()

@@ -117,7 +117,11 @@ def load(
     with _fatal("llama"):
         tokenizer = load_tokenizer(files.llama)
         llama = AutoModelForCausalLM.from_pretrained(
-            files.llama, dtype=dtype, device_map=device_map, attn_implementation=attn_implementation
+            files.llama,
+            dtype=dtype,
+            device_map=device_map,
+            attn_implementation=attn_implementation,
+            trust_remote_code=False,
         )
     _add_lora(llama, weights, lora_alpha or settings.get("lora_alpha", _LORA_ALPHA))
     # Vicuna's file asks for sampling settings, which the original overrides.
@@ -229,7 +233,7 @@ def _qformer_config(name: str | None) -> Blip2QFormerConfig:
     sizes = {}
     if name is not None:
         with _fatal("qformer"):
-            bert = AutoConfig.from_pretrained(name)
+            bert = AutoConfig.from_pretrained(name, trust_remote_code=False)
             taken = ("hidden_size", "num_attention_heads", "intermediate_size", "hidden_act", "layer_norm_eps")
             sizes = {field: getattr(bert, field) for field in taken}
     return Blip2QFormerConfig(**sizes, cross_attention_frequency=1)
@@ -348,7 +352,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
     pieces = cached_file(name, "tokenizer.model", _raise_exceptions_for_missing_entries=False)
     if pieces is None:
-        return AutoTokenizer.from_pretrained(name)
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     vocab, merges = read_pieces(pieces)
     return LlamaTokenizer(vocab=vocab, merges=merges, add_bos_token=True, clean_up_tokenization_spaces=False)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from model_patches.journal import weights_fingerprint
 from model_patches.plain import PlainModel
+from model_patches.provenance import weights_fingerprint
 from model_patches.salmonn.adapter import SalmonnAdapter
 from model_patches.salmonn.loading import LLAMA, PRETRAINED, WHISPER
 from model_patches.wrapper import AlasModel

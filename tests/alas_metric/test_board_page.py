@@ -52,8 +52,7 @@ def make_entry(quality: float | None, depth: int = 4) -> dict[str, Any]:
         "intervals": {} if quality is None else {"alas_skill": [quality - 0.1, quality + 0.1]},
         "num_layers": depth,
         "layers": {key: curve(0.1 * ("centred" in key)) for key in keys},
-        "conditions": {"reference": "whisper:large-v3:align", "data": None},
-        "versions": {"lmms-eval-alas": "0.1.0", "lmms-eval": "0.7.3"},
+        "provenance": {"reference": "whisper:large-v3:align", "data": None, "lmms-eval-alas": "0.1.0"},
         "command": "python -m lmms_eval --model qwen2_audio --tasks t",
     }
 
@@ -90,6 +89,7 @@ def make_board(qualities: dict[str, list[float | None]], tasks: list[str], **cha
         ],
         "rows": rows,
         "pairs": [{"task": task, "metric": key} | pair for task in tasks for key in ("alas", "alas_skill")],
+        "distinctions": {task: {} for task in tasks},
     } | changes
 
 
@@ -202,7 +202,8 @@ def hostile_board() -> dict[str, Any]:
     """Return a leaderboard whose every text was written by an attacker."""
     found = make_board({HOSTILE: [0.3], "good": [0.8]}, [HOSTILE], messages=[HOSTILE], mixed=[HOSTILE])
     for row in found["rows"]:
-        row["tasks"][HOSTILE] |= {"command": HOSTILE, "versions": {HOSTILE: HOSTILE}, "conditions": {HOSTILE: HOSTILE}}
+        row["tasks"][HOSTILE] |= {"command": HOSTILE, "provenance": {HOSTILE: HOSTILE}}
+    found["distinctions"][HOSTILE] = {HOSTILE: {HOSTILE: HOSTILE, "good": None}}
     return found
 
 

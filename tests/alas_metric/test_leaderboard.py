@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from run_folders import DATE, write_run
 
 from alas_metric import AlignmentRecord
-from alas_metric.board_tables import csv_table, csv_text, latex, markdown
+from alas_metric.board_page import board_page
+from alas_metric.board_tables import csv_table, csv_text, latex, markdown, terminal_tables
 from alas_metric.cli import main
 from alas_metric.leaderboard import COLUMNS, Board, board_data, build_board, pair_rows, sorted_models
 from alas_metric.runs import find_runs, score_run
@@ -178,6 +180,74 @@ def test_notes(tmp_path: Path, make: Make) -> None:
     assert "versions of lmms-eval-alas differ: '0.1.0' in a; '0.2.0' in b" in board.messages[0]
     assert "different documents (a 6, b 9; 6 in all)" in board.messages[1]
     assert pair_rows(board)[0]["documents"] == 6
+
+
+OLD = {"plugin": "0.1.0", "torch": "2.14.0"}
+NEW = {
+    **OLD,
+    "openai-whisper": "20250625",
+    "model_weights": "org/a@0123",
+    "dtype": "bfloat16",
+    "prompts": "0123456789abcdef",
+    "answer_similarity_weights": "org/sbert@0123",
+}
+
+
+def test_rows_are_told_apart(tmp_path: Path, make: Make) -> None:
+    """What belongs to a model may differ, is no condition and no oddity, and stands in the tables and on the page."""
+    write_run(tmp_path / "a", make(0.5, 6, settings=NEW), commits={"org/data": "c" * 40})
+    write_run(tmp_path / "b", make(0.9, 6, settings=NEW | {"model_weights": "org/a@4567", "dtype": "float32"}))
+    board = build_board([tmp_path / "a", tmp_path / "b"])
+    assert board.mixed == [] and board.messages == []
+    expected = {
+        "model_weights": {"a": "org/a@0123", "b": "org/a@4567"},
+        "dtype": {"a": "bfloat16", "b": "float32"},
+        "commit of org/data": {"a": "c" * 40, "b": None},
+    }
+    assert board_data(board)["distinctions"][SQA] == expected
+    text = markdown(board)
+    assert r"| Model | model\_weights | dtype | commit of org/data |" in text
+    assert "| b | org/a@4567 | float32 | unknown |" in text
+    page = board_page(board_data(board))
+    assert "<td>org/a@4567</td><td>float32</td><td>unknown</td>" in page and "<dt>prompts</dt>" in page
+    console = Console(width=200, file=io.StringIO())
+    for table in terminal_tables(board):
+        console.print(table)
+    assert "org/a@4567" in console.file.getvalue()
+
+
+def test_old_records_know_less_and_agree(tmp_path: Path, make: Make) -> None:
+    write_run(tmp_path / "old", make(0.5, 6, settings=OLD))
+    write_run(tmp_path / "new", make(0.5, 6, settings=NEW))
+    board = build_board([tmp_path / "old", tmp_path / "new"])
+    assert board.mixed == [] and board.messages == []
+    assert board_data(board)["distinctions"][SQA]["prompts"] == {"old": None, "new": NEW["prompts"]}
+
+
+def test_rows_that_have_all_in_common_have_no_table_of_it(tmp_path: Path, make: Make) -> None:
+    for name in "ab":
+        write_run(tmp_path / name, make(0.5, 6, settings=NEW))
+    board = build_board([tmp_path / "a", tmp_path / "b"])
+    assert board_data(board)["distinctions"] == {SQA: {}} and len(list(terminal_tables(board))) == 1
+    assert "in common" not in markdown(board) and "in common" not in board_page(board_data(board))
+
+
+def test_other_weights_of_the_answer_similarity_are_refused(tmp_path: Path, make: Make) -> None:
+    write_run(tmp_path / "a", make(0.5, 6, settings=NEW))
+    write_run(tmp_path / "b", make(0.5, 6, settings=NEW | {"answer_similarity_weights": "org/sbert@4567"}))
+    with pytest.raises(ValueError, match="weights of the answer similarity differs: 'org/sbert@0123' in a"):
+        build_board([tmp_path / "a", tmp_path / "b"])
+
+
+def test_data_of_other_commits_and_local_copies(tmp_path: Path, make: Make) -> None:
+    """A branch that has moved is told; a local copy may be any revision, and is listed as what it is."""
+    write_run(tmp_path / "a", make(0.5, 6), data="org/data@main", commits={"org/data": "c" * 40})
+    write_run(tmp_path / "b", make(0.5, 6), data="org/data@main", commits={"org/data": "d" * 40})
+    write_run(tmp_path / "c", make(0.5, 6), data="org/data (local copy)")
+    board = build_board([tmp_path / name for name in "abc"])
+    [message] = board.messages
+    assert message == f"{SQA}: commits of org/data differ: '{'c' * 40}' in a; '{'d' * 40}' in b"
+    assert board_data(board)["distinctions"][SQA]["data"]["c"] == "org/data (local copy)"
 
 
 # Folders

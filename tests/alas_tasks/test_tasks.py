@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 from pathlib import Path
 
 import datasets
@@ -231,16 +232,31 @@ def test_settings(name, local):
         "until": [],
     }
     assert task.config.metadata["alas"] is True and task.VERSION == 1.0
-    assert "@" in task.config.metadata["data"]
+    assert task.config.metadata["data"].endswith("(local copy)")
     assert (task.config.cluster_key, task.config.score_key) == ("speaker", "score")
     assert set(task.aggregation()) <= set(corpus.METRICS)
     assert set(task.process_results(task.eval_docs_no_media[0], [["junk"]])) == set(task.aggregation())
     json.dumps(task.dump_config(), default=str)
 
 
-def test_pinned_revisions_are_those_of_the_yaml_files(local):
-    assert f"{sources.LIBRISQA.repo_id}@{sources.LIBRISQA.revision}" in load("alas_librisqa").config.metadata["data"]
-    assert load("alas_iemocap").config.metadata["data"] == f"{sources.IEMOCAP.repo_id}@{sources.IEMOCAP.revision}"
+def test_results_name_the_data_that_was_read(world, monkeypatch):
+    """The pinned revision, the one that the environment chose, or that it was a local copy; and the commits."""
+    make_hub(world)
+    pinned = f"{sources.LIBRISQA.repo_id}@75a39e781262d3e5e59af904892427e0f0618240"
+    task = load("alas_librisqa")
+    assert task.config.metadata["data"] == f"{pinned}, openslr/librispeech_asr@refs/convert/parquet"
+    commits = sources.commits_read({"alas_librisqa": task.dump_config()})
+    assert commits[sources.LIBRISQA.repo_id] == sources.LIBRISQA.revision
+    assert re.fullmatch("[0-9a-f]{40}", commits[sources.LIBRISPEECH.repo_id])
+    assert sources.commits_read({"another": {"metadata": {"data": "else"}}}) == {} == sources.commits_read({"x": {}})
+    assert load("alas_iemocap").config.metadata["data"] == (
+        f"{sources.IEMOCAP.repo_id}@9f1696a135a65ce997d898d4121c952269a822ca"
+    )
+    monkeypatch.setenv("ALAS_LIBRISPEECH_DIR", str(make_librispeech(world / "LibriSpeech")))
+    assert load("alas_librisqa").config.metadata["data"] == f"{pinned}, openslr/librispeech_asr (local copy)"
+    monkeypatch.setenv("ALAS_IEMOCAP_REVISION", "main")
+    make_hub_cache(world / "hub", sources.IEMOCAP.repo_id, "main", {"data/train-0.parquet": iemocap_parquet()})
+    assert load("alas_iemocap").config.metadata["data"] == f"{sources.IEMOCAP.repo_id}@main"
 
 
 @pytest.mark.parametrize(

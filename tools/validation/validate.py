@@ -30,6 +30,7 @@ sys.path[:0] = [str(ROOT), str(DEMO_WORLD)]
 
 import controls  # noqa: E402
 import recipe  # noqa: E402
+from mapping import mapped  # noqa: E402
 from measure import measure_model, test_rows  # noqa: E402
 from measuring import (  # noqa: E402
     ALIGNED,
@@ -208,6 +209,13 @@ def compare_routes(study: Study) -> dict[str, Any]:
     }
 
 
+def maps(study: Study, name: str) -> dict[str, Any]:
+    """Return the scores with the audio states mapped to text linearly, and, for comparison, as they are."""
+    adapter, documents = study.adapter(name), study.documents
+    states = [recipe.capture(adapter, document) for document in documents]
+    return {"plain": curves_of(measure(adapter, documents)), "mapped": curves_of(mapped(documents, states))}
+
+
 # 2. Reference
 
 
@@ -354,6 +362,7 @@ def recipes(study: Study, name: str) -> dict[str, Any]:
 
 
 SECTIONS: dict[str, Callable[[Study, str], Any]] = {
+    "maps": maps,
     "references": references,
     "controls": control_parts,
     "tasks": tasks,

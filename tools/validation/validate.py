@@ -289,13 +289,26 @@ def controlled(
         yield label, measure(Turned(adapter.model, adapter.processor, text, audio), documents)
     yield "frames and words reversed", [reversed_both(m) for m in plain]
     yield "frames reversed", [reversed_frames(m) for m in plain]
-    for label, words in (
-        ("other sentence, as many words", lambda d: controls.other_sentence(d, documents, True)),
-        ("other sentence, not as many words", lambda d: controls.other_sentence(d, documents, False)),
-        ("random words that are not spoken", lambda d: controls.random_words(d, WORDS, SEED)),
-        ("the words spoken, shuffled", lambda d: controls.shuffled(d, SEED)),
-    ):
+    for label, words in other_words(documents).items():
         yield label, measure(adapter, [controls.with_words(d, words(d)) for d in documents])
+
+
+def other_words(documents: Sequence[Document]) -> dict[str, Callable[[Document], list[str]]]:
+    """Return what takes the place of a document's transcript, by the name of the control."""
+    return {
+        "other sentence, as many words": lambda d: controls.other_sentence(d, documents, True),
+        "other sentence, not as many words": lambda d: controls.other_sentence(d, documents, False),
+        "random words that are not spoken": lambda d: controls.random_words(d, WORDS, SEED),
+        "the words spoken, shuffled": lambda d: controls.shuffled(d, SEED),
+    }
+
+
+def overlap(documents: Sequence[Document]) -> dict[str, float]:
+    """Return the mean share of the other words that are spoken all the same, by the name of the control."""
+    return {
+        label: float(np.mean([controls.in_common(words(d), controls.texts(d)) / len(words(d)) for d in documents]))
+        for label, words in other_words(documents).items()
+    }
 
 
 # 4. Tasks
@@ -380,7 +393,7 @@ def results(study: Study) -> dict[str, Any]:
     }
     for section, make in SECTIONS.items():
         found[section] = {name: study.part(f"{section}-{name}", partial(make, study, name)) for name in study.models}
-    return found | {"learning": learning(study)}
+    return found | {"overlap": rounded(overlap(study.documents)), "learning": learning(study)}
 
 
 def main() -> None:

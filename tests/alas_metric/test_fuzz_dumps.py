@@ -19,7 +19,6 @@ from alas_metric import AlignmentRecord
 from alas_metric.dumps import read_dump, write_dump
 from alas_metric.figures import alignment_picture
 
-
 BOMB = 64_000_000
 
 

@@ -185,7 +185,7 @@ def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_no_figures")
 @pytest.mark.parametrize("command", COMMANDS[:4])
-@fuzz(3, share=0.1)
+@fuzz(2, share=0.1)
 @given(data=st.data())
 def test_results_of_others(
     command: str, world: Callable[[], World], capsys: pytest.CaptureFixture[str], data: st.DataObject
@@ -204,7 +204,7 @@ def test_results_of_others(
 
 @pytest.mark.usefixtures("_no_figures")
 @pytest.mark.parametrize("command", COMMANDS[:4])
-@fuzz(3, share=0.1)
+@fuzz(2, share=0.1)
 @given(data=st.data())
 def test_samples_of_others(
     command: str, world: Callable[[], World], capsys: pytest.CaptureFixture[str], data: st.DataObject
@@ -242,7 +242,7 @@ def file_name(name: str) -> str:
 
 @pytest.mark.usefixtures("_no_figures")
 @pytest.mark.parametrize("command", COMMANDS)
-@fuzz(3, share=0.1)
+@fuzz(2, share=0.1)
 @given(data=st.data())
 def test_names_of_files_and_folders(
     command: str, world: Callable[[], World], capsys: pytest.CaptureFixture[str], data: st.DataObject

@@ -34,7 +34,7 @@ def scored(text: str) -> AlignmentRecord | None:
     return record
 
 
-@fuzz(40)
+@fuzz(20)
 @given(st.data())
 def test_one_or_two_values_changed(record: Callable[..., AlignmentRecord], data: st.DataObject) -> None:
     words, frames = data.draw(st.sampled_from([(1, 1), (1, 5), (3, 3), (5, 2), (2, 12)]))

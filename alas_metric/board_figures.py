@@ -67,7 +67,8 @@ def _draw_model(axis: Axes, entry: Entry, key: str, number: int) -> None:
     colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
     dash = _DASHES[number // len(_COLOURS) % len(_DASHES)]
     axis.fill_between(depth[1:], low[1:], high[1:], color=colour, alpha=0.15, linewidth=0)
-    label = plain(entry.model).removeprefix("_")  # which would hide it
+    label = plain(entry.model)
+    label = f" {label}" if label.startswith("_") else label  # which would hide it
     axis.plot(depth[1:], values[1:], color=colour, marker=marker, markersize=3, linestyle=dash, label=label)
     axis.plot(depth[:1], values[:1], color=colour, marker=marker, markersize=4, markerfacecolor="white", linestyle="")
 

@@ -213,7 +213,8 @@ def task_yaml(name: str, description: Description) -> str:
         "lmms_eval_specific_kwargs": {"default": default},
         "metadata": {"version": 1.0, "alas": True, "data": data},
     }
-    text = yaml.safe_dump(rest, sort_keys=False, allow_unicode=True, width=10_000)
+    # PyYAML reads U+0085, a line break of its own, as a space unless it was written as an escape.
+    text = yaml.safe_dump(rest, sort_keys=False, allow_unicode="\\x85" not in repr(rest), width=10_000)
     return _TEMPLATE.format(name=name, file=f"{name}.yaml", kind=description.kind) + text
 
 

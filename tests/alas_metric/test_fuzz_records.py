@@ -34,7 +34,7 @@ def scored(text: str) -> AlignmentRecord | None:
     return record
 
 
-@fuzz(40)
+@fuzz(20)
 @given(st.data())
 def test_one_or_two_values_changed(record: Callable[..., AlignmentRecord], data: st.DataObject) -> None:
     words, frames = data.draw(st.sampled_from([(1, 1), (1, 5), (3, 3), (5, 2), (2, 12)]))
@@ -111,7 +111,7 @@ def claim(record: AlignmentRecord, num_words: int, num_frames: int, num_layers: 
         ((1, 10**30, 1), "too large"),
         ((1, 2**24, 1), "too large"),
         ((1, 2, MAX_LAYERS + 1), "too large"),
-        ((1, 1, 300_000), "too large"),
+        ((1, 1, 30_000), "too large"),
         ((3000, 300_000, 1), "too large"),
     ],
 )
@@ -123,7 +123,7 @@ def test_claims_are_refused_before_memory_is_taken(
         AlignmentRecord.from_json(text)
 
 
-@pytest.mark.parametrize("sizes", [(1, 2**22, 1), (2, 2**22, 1), (1, 4000, 1024), (2**12, 2**13, 2)])
+@pytest.mark.parametrize("sizes", [(1, 2**22, 1), (2, 2**19, 1), (1, 4000, 1024), (2**10, 2**13, 2)])
 def test_the_largest_claims_stay_in_memory(record: Callable[..., AlignmentRecord], sizes: tuple[int, int, int]) -> None:
     text = claim(record(), *sizes)
     with memory_below(1_000_000_000):

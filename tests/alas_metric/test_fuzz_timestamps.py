@@ -24,7 +24,7 @@ spans = st.lists(st.tuples(times, times), min_size=1, max_size=12)
 ordered = spans.map(lambda each: [tuple(sorted(span)) for span in each])
 
 
-@fuzz(150)
+@fuzz(60)
 @given(spans | ordered, st.integers(1, 40))
 def test_reference_of_any_timestamps(rows: list[tuple[float, float]], num_frames: int) -> None:
     words = [WordTiming("w", *row) for row in rows]
@@ -48,7 +48,7 @@ def test_reference_of_any_timestamps(rows: list[tuple[float, float]], num_frames
     assert 0 <= hits <= num_frames
 
 
-@fuzz(60)
+@fuzz(20)
 @given(spans | ordered, ordered, st.integers(1, 30), st.integers(0, 2**32 - 1))
 def test_scores_of_any_timestamps(
     rows: list[tuple[float, float]], others: list[tuple[float, float]], num_frames: int, seed: int

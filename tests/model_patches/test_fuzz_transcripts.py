@@ -25,7 +25,7 @@ transcripts = texts | st.lists(
 """Among them placeholders in pieces, which must not grow together when something between them is removed."""
 
 
-@fuzz(200)
+@fuzz(100)
 @given(texts | transcripts)
 def test_units_are_stretches_of_the_text(text: str) -> None:
     units, last = split_units(text), 0
@@ -34,13 +34,12 @@ def test_units_are_stretches_of_the_text(text: str) -> None:
         core = text[unit.start : unit.end]
         assert core in unit.text and unicodedata.category(core[0])[0] in "LN" and not any(map(str.isspace, unit.text))
         last = unit.end
-    assert split_units(" ".join(unit.text for unit in units))[: len(units)] or not units
     if units:
         joined, spans = join_pieces(alignment_pieces(text, units), " ")
         assert len(spans) == len(units) and all(0 <= a < b <= len(joined) for a, b in spans)
 
 
-@fuzz(60)
+@fuzz(30)
 @given(transcripts, transcripts)
 def test_transcripts_stay_text_in_prompts(qwen2_audio, transcript: str, instruction: str) -> None:
     text, question = qwen2_audio.clean_text(transcript), qwen2_audio.clean_text(instruction)
@@ -100,7 +99,7 @@ def test_long_texts_of_one_kind(qwen2_audio, text: str) -> None:
     assert len(units) in (0, 1, 20_000, 30_000) and len(joined) <= len(clean)
 
 
-@fuzz(100)
+@fuzz(40)
 @given(st.data())
 def test_gold_word_timestamps(data: st.DataObject) -> None:
     """Overlapping, reversed, endless, of other words: usable ones come out in order of the units, others are named."""

@@ -98,6 +98,14 @@ def test_results_hold_numbers_for_every_key(one_process) -> None:
     assert "uar_audio,none" in one_process[1]["results"]["alas_iemocap"]
 
 
+def test_results_say_where_the_numbers_come_from(one_process) -> None:
+    _, results, records = one_process
+    settings = AlignmentRecord.from_json(next(iter(records["alas_librisqa"].values()))).settings
+    assert results["alas"]["settings"] == settings
+    assert {"model_weights", "prompts", "dtype", "whisper_checkpoint", "answer_similarity_weights"} <= settings.keys()
+    assert "torch" in results["alas"]["packages"]
+
+
 def test_the_trained_model_scores_as_one_that_listens(one_process) -> None:
     scores = one_process[1]["results"]["alas_demo_sqa"]
     assert scores["accuracy_audio,none"] >= 0.75 and scores["accuracy_text,none"] >= 0.75

@@ -131,3 +131,17 @@ def test_include_path_of_the_user_is_kept() -> None:
         assert seen["paths"] == expected
     module.TaskManager().initialize_tasks("only", False)
     assert seen["paths"] == "only"
+
+
+def test_results_say_what_the_models_told_of_the_run() -> None:
+    from model_patches.harness_run import current_run
+
+    def evaluate(evaluation_tracker=None, datetime_str=None, tell=True, rank=0):
+        if tell:
+            current_run().facts.update(settings={"dtype": "float32"})
+        return {"results": {}, "configs": {"alas_x": {"metadata": {"data": "me/unread@main"}}}} if rank == 0 else None
+
+    results = entry._remembered(evaluate, None, (), {})
+    assert results["alas"] == {"settings": {"dtype": "float32"}, "data": {}} and "results" in results
+    assert "alas" not in entry._remembered(evaluate, None, (), {"tell": False}), "a run without ALAS tasks"
+    assert entry._remembered(evaluate, None, (), {"rank": 1}) is None

@@ -15,6 +15,7 @@ from speech_samples import SHORT, evenly, requests_for, run, sample, speech
 from alas_metric import AlignmentRecord, WordTiming, score_record
 from alas_metric.errors import FatalError, SkipDocument
 from alas_tasks.speech import SpeechSample
+from model_patches import harness_run
 from model_patches import session as session_module
 from model_patches.options import AlasOptions
 from model_patches.session import Session, batches, generation_arguments, read_requests
@@ -250,6 +251,32 @@ def test_journal_keys_hold_what_can_change_a_record(make, tmp_path, change) -> N
     session._finish = lambda batch: ran.extend(batch) or finish(batch)
     run(session, [sample("a")], **kwargs)
     assert len(ran) == 1
+
+
+def test_journal_of_a_run_that_downloaded_sentence_bert_is_of_use(make, tmp_path, monkeypatch) -> None:
+    """What Sentence-BERT is, is known once it was loaded; asked before, the first run of all would not know it."""
+    loaded: list[str] = []
+    compare = lambda pairs: [None if None in pair else 1.0 for pair in pairs]  # noqa: E731
+    load = lambda name: loaded.append(name) or SimpleNamespace(pairs=compare)  # noqa: E731
+    monkeypatch.setattr(session_module, "SentenceSimilarity", load)
+    monkeypatch.setattr(session_module, "weights_fingerprint", lambda name: f"{name}@{'c' * 40 if loaded else None}")
+    (record,) = run(make(journal=str(tmp_path)), [sample("a")])
+    assert record.settings["answer_similarity_weights"] == f"{AlasOptions.sbert}@{'c' * 40}"
+    again = make(journal=str(tmp_path))
+    monkeypatch.setattr(again.runs, "_generate", lambda *_: pytest.fail("a finished document ran again"))
+    assert run(again, [sample("a")])[0].to_json() == record.to_json()
+
+
+def test_records_and_results_say_what_made_them(make, monkeypatch) -> None:
+    closed = sample("b", read_answer=lambda answer: "yes", target="yes")
+    with harness_run.running(None, "date") as told:
+        free, labelled = run(make(), [sample("a"), closed])
+    settings = {"dtype": "float32", "device": "cpu", "attention": "sdpa", "answer_similarity": AlasOptions.sbert}
+    assert settings.items() <= free.settings.items()
+    assert {"plugin", "torch", "transformers", "openai-whisper", "prompts"} <= free.settings.keys()
+    # Sentence-BERT has no part in closed answers: a run of such a task alone would not even load it.
+    assert free.settings.keys() - labelled.settings.keys() == {"answer_similarity_weights"}
+    assert told.facts["settings"] == free.settings and "numpy" in told.facts["packages"]
 
 
 def test_journal_notices_other_audio_and_other_reference(make, tmp_path) -> None:

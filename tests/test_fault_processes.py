@@ -88,7 +88,7 @@ def resumed(world: Path, output: str, journal: Path) -> dict[str, str]:
 
 
 def test_killed_twenty_times_at_random_moments(tmp_path) -> None:
-    command = [sys.executable, str(HERE / "killed_runs.py"), str(tmp_path), "20", "12"]
+    command = [sys.executable, str(HERE / "killed_runs.py"), str(tmp_path), "20", "6"]
     done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, timeout=580)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])

@@ -16,17 +16,19 @@ Where this differs from the authors' scripts, and which way that moves the score
 
 - They take Whisper's n-th recognised word for the n-th token, so that their reference drifts from the words
   with every word of several tokens and every recognition error. Here a unit is a word, its vector the mean of
-  its tokens. Their score mixes the model's error with the drift, mostly upwards, and counts in tokens, which
-  are more than words: ours is lower.
+  its tokens. Their score mixes the model's error with the drift: ours is lower for a model that aligns, about
+  the same for one that does not.
 - They stretch time so that the start of the last word is the end of the audio. Their reference lags behind
   the speech, the more the longer the last word and the silence after it; here positions have their true
   times. For a model that aligns well ours is lower; for one whose path lags likewise it is higher.
 - They give silent frames to word 0. Here a gap is shared by the words around it. No monotone path can return
   to word 0 in a pause, so that theirs is higher, the more so the later and longer the pauses.
 - They trim prompts by fixed token counts, which shifts words or positions when a prompt tokenises otherwise;
-  here they are found by character offsets. Theirs is higher where the counts are wrong.
+  here they are found by character offsets. As long as few tokens are wrong this moves little, either way.
 - They store every hidden state of every generated token; here only the prefill is read and nothing is stored.
   This changes the cost, not the score.
+
+docs/validation.md measures the first four, one by one and together.
 
 Calibration is ours: `alas_skill` (1 perfect, 0 a random monotone path) ranks models, `alas_evidence` (1
 perfect, 0 as on circularly shifted audio) says whether a layer aligns at all. See `corpus.METRICS` for every value.

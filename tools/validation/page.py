@@ -71,6 +71,7 @@ def render(found: Mapping[str, Any]) -> str:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"num": number, "best": best, "layers": layer_cells, "band": band, "tau": agreement}
+    environment.filters |= {"p_value": lambda p: number(p, 4) if p is None or p >= 1e-4 else "< 0.0001"}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     names = {"stays": STAYS, "breaks": BREAKS, "mismatches": MISMATCHES, "choices": CHOICES, "keys": KEYS}
     exact = [parts[label]["similarity moved by at most"] for parts in found["controls"].values() for label in STAYS[:2]]
@@ -152,7 +153,7 @@ def draw_accuracy(routes: Mapping[str, Any]) -> Figure:
                 color=colour, marker=marker, markersize=3, linewidth=0.7, label=route,
             )  # fmt: skip
         _finish(axis, metric_name(key), "words right, %")
-    axes[0, -1].legend(loc="lower right")
+    axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

@@ -13,9 +13,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from alas_metric.dumps import find_dumps
+from alas_metric.dumps import Dump, find_dumps, read_dump
 from alas_metric.record import AlignmentRecord
 from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 
@@ -140,12 +141,18 @@ def test_two_processes_give_the_same_records_and_numbers(world, one_process) -> 
     results, records = read_run(world[0] / "two")
     assert records == one_process[2]
     same_results(one_process[1], results)
-    assert dumps(world[0] / "two") == dumps(world[0] / "one")
+    one, two = dumps(world[0] / "one"), dumps(world[0] / "two")
+    assert one.keys() == two.keys()
+    for key, dump in one.items():
+        assert two[key].record.to_json() == dump.record.to_json(), key
+        assert np.array_equal(two[key].envelope, dump.envelope), key
+        # On some processors the last bit of a matrix product differs between the processes; records do not.
+        assert np.abs(two[key].similarity.astype(np.float64) - dump.similarity).max() < 2e-6, key
 
 
-def dumps(folder: Path) -> dict[tuple[str, str], bytes]:
+def dumps(folder: Path) -> dict[tuple[str, str], Dump]:
     """Return the kept similarities by task and file name."""
-    return {(file.task, file.path.name): file.path.read_bytes() for file in find_dumps(folder)}
+    return {(file.task, file.path.name): read_dump(file.path) for file in find_dumps(folder)}
 
 
 def test_the_first_documents_can_be_drawn(world, one_process, tmp_path) -> None:

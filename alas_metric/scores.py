@@ -303,25 +303,26 @@ def _columns(record: AlignmentRecord, name: str) -> dict[str, np.ndarray]:
         columns |= _frame_columns(record, words, record.hits[name][state], suffix)
     if not record.forced:
         columns |= _baseline_columns(record, words, target)
-    return {key: np.broadcast_to(np.float64(value), record.num_layers).copy() for key, value in columns.items()}
+    return {key: np.full(record.num_layers, value, dtype=np.float64) for key, value in columns.items()}
 
 
 def _path_columns(
     record: AlignmentRecord, words: Sequence[WordTiming], target: np.ndarray, state: str, suffix: str
 ) -> dict[str, np.ndarray]:
     """Return the errors of the model's paths and, unless forced, of those on circularly shifted audio."""
-    grid = (words, record.num_frames, record.frame_seconds)
-    path, chance = record.paths[state], record.paths[f"{state}_chance"]
-    columns = {f"alas_seconds{suffix}": alignment_seconds(path, *grid)}
+    both = np.stack([record.paths[state], record.paths[f"{state}_chance"]])
+    seconds, chance_seconds = alignment_seconds(both, words, record.num_frames, record.frame_seconds)
+    error, chance_error = alignment_error(both, target)
+    columns = {f"alas_seconds{suffix}": seconds}
     if record.swapped:
-        columns[f"alas_swapped{suffix}"] = alignment_error(path, target)
+        columns[f"alas_swapped{suffix}"] = error
     else:
-        columns[f"alas{suffix}"] = alignment_error(path, target)
-        columns[f"alas_matrix{suffix}"] = alignment_matrix_error(path, target, record.num_words)
+        columns[f"alas{suffix}"] = error
+        columns[f"alas_matrix{suffix}"] = alignment_matrix_error(both[0], target, record.num_words)
     if not record.forced:
-        columns[f"alas_seconds_chance{suffix}"] = alignment_seconds(chance, *grid)
+        columns[f"alas_seconds_chance{suffix}"] = chance_seconds
     if not record.forced and not record.swapped:
-        columns[f"alas_chance{suffix}"] = alignment_error(chance, target)
+        columns[f"alas_chance{suffix}"] = chance_error
     return columns
 
 

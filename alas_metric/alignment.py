@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-_SEARCH_CELLS = 2**23
-"""Similarity values searched at once: bounds the working memory to about 70 MB."""
+_SEARCH_CELLS = 2**18
+"""Similarity values searched at once: copies of a few MB stay in the cache and are given fresh memory only once."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,6 @@ def monotonic_alignment_search(similarity: npt.ArrayLike) -> np.ndarray:
     _check_similarity(values)
     if values.shape[-1] < values.shape[-2]:
         values = np.swapaxes(values, -1, -2)
-    # A path visits every column once, so that this changes no comparison of paths; but the search sums in float32,
-    # where small differences on top of a large common similarity would drown.
-    values = values - values.max(axis=-2, keepdims=True)
     *leading, rows, columns = values.shape
     flat = values.reshape(-1, rows, columns)
     step = max(1, _SEARCH_CELLS // (rows * columns))
@@ -80,7 +77,9 @@ def _search(similarity: np.ndarray) -> np.ndarray:
     from monotonic_alignment_search.core import maximum_path_c
 
     batch, rows, columns = similarity.shape
-    scores = np.array(similarity, dtype=np.float32, order="C")  # a copy: the search accumulates in place
+    # A path visits every column once, so that this changes no comparison of paths; but the search sums in float32,
+    # where small differences on top of a large common similarity would drown. It does so in place, on this copy.
+    scores = np.subtract(similarity, similarity.max(axis=-2, keepdims=True), order="C")
     matrix = np.zeros(scores.shape, dtype=np.int32)
     num_rows, num_columns = (np.full(batch, size, dtype=np.int32) for size in (rows, columns))
     maximum_path_c(matrix, scores, num_rows, num_columns, -np.inf)

@@ -110,7 +110,15 @@ def paired_items(
         second: of the other's.
         threshold: of the answer filter.
     """
-    one, other = ({item["uid"]: item for item in layer_items(run, threshold)} for run in (first, second))
+    return _paired(_by_uid(first, threshold), _by_uid(second, threshold))
+
+
+def _by_uid(run: Iterable[DocumentScores], threshold: float) -> dict[str, dict[str, Any]]:
+    """Return the items of a run's kept documents by their ids."""
+    return {item["uid"]: item for item in layer_items(run, threshold)}
+
+
+def _paired(one: Mapping[str, dict[str, Any]], other: Mapping[str, dict[str, Any]]) -> tuple[Items, Items]:
     pairs = [_pair(one[uid], other[uid]) for uid in sorted(set(one) & set(other))]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
@@ -143,7 +151,11 @@ def compare_runs(
     Raises:
         ValueError: If documents of one run differ in the number of layers.
     """
-    pair = paired_items(first, second, threshold)
+    return _compared(paired_items(first, second, threshold), keys, resamples)
+
+
+def _compared(pair: tuple[Items, Items], keys: Sequence[str], resamples: int = RESAMPLES) -> dict[str, Difference]:
+    """Return what two runs differ by from their paired items."""
     samples = [layer_samples(keys, items, resamples) for items in pair]
     return {key: _difference(key, pair, [found.get(key) for found in samples]) for key in keys}
 
@@ -259,7 +271,8 @@ def compare_all(
         threshold: of the answer filter.
     """
     pairs = list(itertools.combinations(range(len(runs)), 2))
-    found = [compare_runs(runs[a], runs[b], keys, threshold) for a, b in pairs]
+    items = [_by_uid(run, threshold) for run in runs]
+    found = [_compared(_paired(items[a], items[b]), keys) for a, b in pairs]
     differences = {}
     for key in keys:
         corrected = holm([each[key].p for each in found])

@@ -353,7 +353,7 @@ def _column_item(metric: Metric, scores: DocumentScores, columns: Mapping[str, A
 
 
 def _num_layers(scores: DocumentScores) -> int:
-    return max((len(column) for column in scores.columns.values()), default=0)
+    return len(next(iter(scores.columns.values()), ()))
 
 
 def _broadcast(column: Any, num_layers: int) -> list[float]:

@@ -13,8 +13,8 @@ from alas_metric.errors import SkipDocument
 from alas_metric.record import STATES, AlignmentRecord, check_sizes
 from alas_metric.scores import frame_hits
 
-_LAYER_CELLS = 2**22
-"""Similarity values copied at once."""
+_LAYER_CELLS = 2**18
+"""Similarity values copied at once: few enough to stay in the cache."""
 
 
 def score_pair(

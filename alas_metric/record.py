@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -339,11 +340,11 @@ def _paths(value: Any, num_words: int, num_frames: int) -> dict[str, np.ndarray]
 
 def _path(layers: list[Any], kind: str, longer: int, shorter: int) -> np.ndarray:
     """Turn the step positions of each layer, ``shorter - 1`` numbers, into paths (L + 1, longer)."""
-    if any(not isinstance(steps, list) or len(steps) != shorter - 1 for steps in layers):
+    if set(map(type, layers)) != {list} or set(map(len, layers)) != {shorter - 1}:
         raise ValueError(f"{kind!r} needs {shorter - 1} step positions in every layer")
-    if any(set(map(type, steps)) - {int} for steps in layers):
+    if set(map(type, chain.from_iterable(layers))) - {int}:
         raise ValueError(f"{kind!r}: step positions must be integers")
-    steps = np.array(layers, dtype=np.int64).reshape(len(layers), shorter - 1)
+    steps = np.fromiter(chain.from_iterable(layers), np.int64).reshape(len(layers), shorter - 1)
     if ((steps < 1) | (steps >= longer)).any():
         raise ValueError(f"{kind!r}: step positions must lie from 1 to {longer - 1}")
     if (np.diff(steps, axis=-1) <= 0).any():

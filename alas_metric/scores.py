@@ -213,11 +213,11 @@ def frame_hits(similarity: npt.ArrayLike, words: Sequence[WordTiming], frame_sec
     """
     values = np.asarray(similarity)
     inside, owners = spoken_positions(words, values.shape[-1], frame_seconds)
-    spoken = values[..., inside]
-    best = spoken.max(axis=-2, initial=-np.inf)
-    ties = (spoken == best[..., None, :]).sum(axis=-2)
-    chosen = spoken[..., owners[inside], np.arange(spoken.shape[-1])]
-    return np.where(chosen == best, 1.0 / np.maximum(ties, 1), 0.0).sum(axis=-1)
+    best = values.max(axis=-2)
+    ties = (values == best[..., None, :]).sum(axis=-2)
+    # Selected only now: selecting positions from all words would copy everything, and in an order that is slow to read.
+    chosen = values[..., owners[inside], np.flatnonzero(inside)]
+    return np.where(chosen == best[..., inside], 1.0 / np.maximum(ties[..., inside], 1), 0.0).sum(axis=-1)
 
 
 def spoken_positions(
@@ -303,25 +303,26 @@ def _columns(record: AlignmentRecord, name: str) -> dict[str, np.ndarray]:
         columns |= _frame_columns(record, words, record.hits[name][state], suffix)
     if not record.forced:
         columns |= _baseline_columns(record, words, target)
-    return {key: np.broadcast_to(np.float64(value), record.num_layers).copy() for key, value in columns.items()}
+    return {key: np.full(record.num_layers, value, dtype=np.float64) for key, value in columns.items()}
 
 
 def _path_columns(
     record: AlignmentRecord, words: Sequence[WordTiming], target: np.ndarray, state: str, suffix: str
 ) -> dict[str, np.ndarray]:
     """Return the errors of the model's paths and, unless forced, of those on circularly shifted audio."""
-    grid = (words, record.num_frames, record.frame_seconds)
-    path, chance = record.paths[state], record.paths[f"{state}_chance"]
-    columns = {f"alas_seconds{suffix}": alignment_seconds(path, *grid)}
+    both = np.stack([record.paths[state], record.paths[f"{state}_chance"]])
+    seconds, chance_seconds = alignment_seconds(both, words, record.num_frames, record.frame_seconds)
+    error, chance_error = alignment_error(both, target)
+    columns = {f"alas_seconds{suffix}": seconds}
     if record.swapped:
-        columns[f"alas_swapped{suffix}"] = alignment_error(path, target)
+        columns[f"alas_swapped{suffix}"] = error
     else:
-        columns[f"alas{suffix}"] = alignment_error(path, target)
-        columns[f"alas_matrix{suffix}"] = alignment_matrix_error(path, target, record.num_words)
+        columns[f"alas{suffix}"] = error
+        columns[f"alas_matrix{suffix}"] = alignment_matrix_error(both[0], target, record.num_words)
     if not record.forced:
-        columns[f"alas_seconds_chance{suffix}"] = alignment_seconds(chance, *grid)
+        columns[f"alas_seconds_chance{suffix}"] = chance_seconds
     if not record.forced and not record.swapped:
-        columns[f"alas_chance{suffix}"] = alignment_error(chance, target)
+        columns[f"alas_chance{suffix}"] = chance_error
     return columns
 
 

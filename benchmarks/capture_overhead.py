@@ -5,31 +5,31 @@ Run by hand; prints ratios within one process, medians over interleaved rounds::
     python benchmarks/capture_overhead.py                        # tiny model, CPU
     python benchmarks/capture_overhead.py --shape 7b --seconds 10 30   # 7B shapes, random weights, bf16, CUDA
 
-"With" is all that a document costs beyond its two answers but Whisper and the comparison of the answers: pooling,
+The CPU ratio is the one to read on a machine that does other work too, see `timing`. "With" is all that a document costs beyond its two answers but Whisper and the comparison of the answers: pooling,
 similarities, monotonic alignment search and the record. Peak memory is that of the CUDA allocator.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from memory import QWEN2_AUDIO_7B
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "tests")]
 
 from alas_metric.alignment import WordTiming
 from alas_metric.units import split_units
 from alas_tasks.speech import SpeechSample
 from model_patches.paired import PairedRuns, Prepared
 from model_patches.qwen2_audio import Qwen2AudioAdapter
+from timing import in_turns, show
 
 WORDS_PER_SECOND = 2.5
 QUESTION = "What is said? Answer the  question as short as possible (in 10-15 words)"
@@ -81,20 +81,20 @@ def plain(adapter: Qwen2AudioAdapter, prepared: Prepared, audio: np.ndarray, gen
             adapter.processor.batch_decode(tokens[:, prompts.length :], skip_special_tokens=True)
 
 
-def measure(action: Callable[[], object]) -> tuple[float, int]:
-    """Return seconds and peak bytes on CUDA beyond what was allocated before."""
-    cuda = torch.cuda.is_available()
-    before = 0
-    if cuda:
+def synchronise() -> None:
+    """Wait for the device."""
+    if torch.cuda.is_available():
         torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-    start = time.perf_counter()
+
+
+def peak(action: Callable[[], object]) -> int:
+    """Return the peak bytes on CUDA beyond what was allocated before; 0 on the CPU, where nothing counts them."""
+    if not torch.cuda.is_available():
+        return 0
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
     action()
-    if cuda:
-        torch.cuda.synchronize()
-    seconds = time.perf_counter() - start
-    return seconds, torch.cuda.max_memory_allocated() - before if cuda else 0
+    return torch.cuda.max_memory_allocated() - before
 
 
 def bound(adapter: Qwen2AudioAdapter, prepared: Prepared, audio: np.ndarray) -> int:
@@ -113,7 +113,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, nargs="+", default=[10.0, 30.0])
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=1, help="of torch on the CPU")
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     adapter = load(arguments.shape, device)
     generation = {
@@ -125,27 +127,15 @@ def main() -> None:
     print(f"{arguments.shape}, {device}, {adapter.model.dtype}, {arguments.new_tokens} new tokens")
     for seconds in arguments.seconds:
         prepared, audio = document(seconds)
-        times: dict[str, list[float]] = {"without": [], "with": []}
-        peaks = {"without": 0, "with": 0}
         actions = {
-            "without": lambda p=prepared, a=audio: plain(adapter, p, a, generation),
-            "with": lambda p=prepared, a=audio: runs([p], [a], generation),
+            "without": partial(plain, adapter, prepared, audio, generation),
+            "with": partial(runs, [prepared], [audio], generation),
         }
-        for number in range(arguments.rounds + 2):
-            for name, action in actions.items():
-                elapsed, peak = measure(action)
-                if number >= 2:  # the first rounds warm kernels and caches up
-                    times[name].append(elapsed)
-                    peaks[name] = max(peaks[name], peak)
-        ratios = [a / b for a, b in zip(times["with"], times["without"], strict=True)]
-        extra = (peaks["with"] - peaks["without"]) / 1e6
-        print(
-            f"{seconds:5.1f} s audio, {len(prepared.units)} words: "
-            f"without {statistics.median(times['without']):.3f} s, "
-            f"with {statistics.median(times['with']):.3f} s, ratio {statistics.median(ratios):.3f} "
-            f"(min {min(ratios):.3f}, max {max(ratios):.3f}); peak memory +{extra:.1f} MB "
-            f"(design: {bound(adapter, prepared, audio) / 1e6:.1f} MB)"
-        )
+        print(f"{seconds:.1f} s of audio, {len(prepared.units)} words")
+        show(in_turns(actions, arguments.rounds, warm_up=2, synchronise=synchronise), "without")
+        extra = peak(actions["with"]) - peak(actions["without"])
+        measured = f"peak on the device +{extra / 1e6:.1f} MB" if device == "cuda" else "peak not measured on the CPU"
+        print(f"  memory: by design {bound(adapter, prepared, audio) / 1e6:.2f} MB, {measured}", flush=True)
 
 
 if __name__ == "__main__":

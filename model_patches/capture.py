@@ -104,7 +104,7 @@ class Prefill:
 def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
     """Call ``on_layer(entry, hidden_states)`` for each entry of the first pass through ``decoder``.
 
-    The hooks only read. All of them are gone when the context is left, also by an exception.
+    The hooks only read. They are gone once the last entry is read, and when the context is left, also by an exception.
 
     Args:
         decoder: the layers and the final norm.
@@ -118,14 +118,15 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
         ...     model.generate(**inputs)
     """
     prefill = Prefill()
-    last = decoder.num_entries - 1
+    handles = ExitStack()
 
     def report(entry: int, states: torch.Tensor) -> None:
-        if len(prefill.seen) <= last:
-            states = decoder.select(states)
-            prefill.seen.append(entry)
-            prefill.shape = tuple(states.shape)
-            on_layer(entry, states.detach())
+        states = decoder.select(states)
+        prefill.seen.append(entry)
+        prefill.shape = tuple(states.shape)
+        if len(prefill.seen) == decoder.num_entries:
+            handles.close()  # the decode steps, thousands of calls of a layer, go on without hooks
+        on_layer(entry, states.detach())
 
     def before_first(_module: nn.Module, args: tuple, kwargs: dict) -> None:
         report(0, kwargs["hidden_states"] if "hidden_states" in kwargs else args[0])
@@ -133,7 +134,7 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
     def after(entry: int) -> Callable[..., None]:
         return lambda _module, _args, output: report(entry, output[0] if isinstance(output, tuple) else output)
 
-    with ExitStack() as handles:
+    with handles:
         first = decoder.layers[0].register_forward_pre_hook(before_first, with_kwargs=True)
         handles.callback(first.remove)
         # The last layer is not hooked: its raw output is replaced by the final norm's.
@@ -154,10 +155,15 @@ class WordPooling:
     vectors: list[list[torch.Tensor]] = field(default_factory=list)
     """Layer by layer, row by row: ``(words, hidden size)``, float32."""
 
+    def __post_init__(self) -> None:
+        self._tables = [token_table(words) for words in self.tokens]
+
     def __call__(self, _entry: int, states: torch.Tensor) -> None:
         beams = states.shape[0] // len(self.tokens)
+        # Kept where this layer is; the next one is there too, unless the model is spread over several devices.
+        self._tables = [(tokens.to(states.device), weights.to(states.device)) for tokens, weights in self._tables]
         with full_precision(states.device.type):
-            rows = [pool_words(states[row * beams], words) for row, words in enumerate(self.tokens)]
+            rows = [pool_tokens(states[row * beams], *table) for row, table in enumerate(self._tables)]
         self.vectors.append(rows)
 
 
@@ -180,8 +186,9 @@ class FrameSimilarity:
     def __call__(self, entry: int, states: torch.Tensor) -> None:
         beams = states.shape[0] // len(self.positions)
         layer = []
+        self.positions = [positions.to(states.device) for positions in self.positions]
         for row, positions in enumerate(self.positions):
-            frames = states[row * beams].index_select(0, positions.to(states.device)).float()
+            frames = states[row * beams].index_select(0, positions).float()
             if self.check and entry == 0 and len(frames) > 1 and not bool((frames != frames[:1]).any()):
                 raise CaptureMismatch(
                     f"all {len(frames)} audio positions enter the first layer with the same vector: the model "
@@ -206,11 +213,21 @@ def pool_words(states: torch.Tensor, words: Sequence[Sequence[int]]) -> torch.Te
     Returns:
         Shape ``(words, hidden size)``.
     """
+    tokens, weights = token_table(words)
+    return pool_tokens(states, tokens.to(states.device), weights.to(states.device))
+
+
+def token_table(words: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the token positions of each word, padded, and the weight of each in its mean, ``(words, tokens)`` each."""
     longest = max(len(tokens) for tokens in words)
     padded = torch.tensor([[*tokens, *[tokens[0]] * (longest - len(tokens))] for tokens in words])
     weights = torch.tensor([[1 / len(tokens)] * len(tokens) + [0.0] * (longest - len(tokens)) for tokens in words])
-    gathered = states[padded.to(states.device)].float()
-    return (gathered * weights.to(states.device)[..., None]).sum(dim=1)
+    return padded, weights
+
+
+def pool_tokens(states: torch.Tensor, tokens: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the weighted means of hidden states, see `pool_words` and `token_table`."""
+    return (states[tokens].float() * weights[..., None]).sum(dim=1)
 
 
 @contextmanager

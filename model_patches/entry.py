@@ -17,7 +17,6 @@ from typing import Any
 import wrapt
 from loguru import logger
 
-from alas_metric.errors import FatalError
 from model_patches.registry import FAMILIES, MODEL_IDS
 
 TASK_FOLDER = Path(__file__).resolve().parent.parent / "alas_tasks"
@@ -186,6 +185,7 @@ def require_hidden_states(model: Any, tasks: list[str]) -> None:
     Raises:
         FatalError: naming the model ids that work.
     """
+    from alas_metric.errors import FatalError
     from model_patches.wrapper import AlasModel
 
     if model is None:

@@ -10,9 +10,10 @@ import hashlib
 import json
 import os
 import socket
+import tempfile
 import uuid
-from contextlib import suppress
 from functools import cached_property
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,21 @@ class Journal:
         self.folder = Path(folder).expanduser()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            # Host and process say whose it is; they need not be unique where containers share a folder.
-            name = f"records-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tsv"
-            # Unbuffered: a failed write then leaves nothing over that would fail again at the end.
-            self._file = (self.folder / name).open("xb", buffering=0)
+            tempfile.TemporaryFile(dir=self.folder).close()  # shows now whether it can be written
         except OSError as error:
             raise self._unusable(error) from error
         self._waiting: list[bytes] = []
 
     def _unusable(self, error: OSError) -> FatalError:
         return FatalError(f"alas_journal={self.folder} cannot be used: {error}. Name a folder that can be written.")
+
+    @cached_property
+    def _file(self) -> FileIO:
+        """This process's file, made for its first record."""
+        # Host and process say whose it is; they need not be unique where containers share a folder.
+        name = f"records-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tsv"
+        # Unbuffered: a failed write then leaves nothing over that would fail again at the end.
+        return (self.folder / name).open("xb", buffering=0)
 
     @cached_property
     def _places(self) -> dict[str, list[tuple[Path, int]]]:
@@ -98,10 +104,8 @@ class Journal:
             self._write()
         except OSError as error:
             logger.warning(f"{len(self._waiting)} records are not in the journal {self.folder}: {error}")
-        empty = self._file.tell() == 0
-        self._file.close()
-        if empty:
-            Path(self._file.name).unlink(missing_ok=True)
+        if "_file" in vars(self):
+            self._file.close()
 
 
 def _record_at(path: Path, offset: int) -> str | None:
@@ -123,8 +127,7 @@ def _index(folder: Path) -> dict[str, list[tuple[Path, int]]]:
     """
     places: dict[str, list[tuple[Path, int]]] = {}
     for path in sorted(folder.glob("records-*.tsv")):
-        # Another run may have just closed and removed its own, an empty one.
-        with suppress(FileNotFoundError), path.open("rb") as file:
+        with path.open("rb") as file:
             offset = 0
             for line in file:
                 if line.endswith(b"\n") and line[_KEY_LENGTH : _KEY_LENGTH + 1] == b"\t":

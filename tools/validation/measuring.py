@@ -77,13 +77,18 @@ def read_documents(limit: int | None, cache: Path | None = None) -> list[Documen
         cache: where Whisper's timestamps are kept; None for the user's cache.
     """
     rows = pyarrow.parquet.read_table(TEST_SPLIT).to_pylist()
-    rows = rows[:: len(rows) // limit][:limit] if limit else rows
+    rows = spread(rows, limit)
     answers = sorted({row["answer"] for row in pyarrow.parquet.read_table(TEST_SPLIT, columns=["answer"]).to_pylist()})
     whispers = {
         name: WhisperReference(str(WHISPER), mode=mode, device="cpu", cache=AlignmentCache(cache))
         for name, mode in ((ALIGNED, "align"), (TRANSCRIBED, "transcribe"))
     }
     return [_document(row, label_reader(answers), whispers) for row in rows]
+
+
+def spread(rows: Sequence[Any], limit: int | None) -> list[Any]:
+    """Return so many rows of the split, of different speakers and styles; all for None."""
+    return [rows[at] for at in np.linspace(0, len(rows) - 1, limit or len(rows)).astype(int)]
 
 
 def _document(row: Mapping[str, Any], reader: Any, whispers: Mapping[str, WhisperReference]) -> Document:

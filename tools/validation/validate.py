@@ -53,6 +53,7 @@ from measuring import (  # noqa: E402
     rotation,
     rounded,
     same,
+    spread,
     unfiltered,
 )
 from page import write_page  # noqa: E402
@@ -65,7 +66,7 @@ from alas_metric.corpus import kept  # noqa: E402
 from alas_tasks.demo.files import QWEN2_AUDIO  # noqa: E402
 from model_patches.qwen2_audio import Qwen2AudioAdapter  # noqa: E402
 
-QUICK_DOCUMENTS = 16
+QUICK_DOCUMENTS = 8
 SEED = 0
 SILENCE, STRETCH, SCALE = 0.4, 1.15, 7.0
 PACKAGE, UNTRAINED, THREE_STAGES, END_TO_END = "in the package", "untrained", "three stages", "end to end"
@@ -161,7 +162,7 @@ def learning(study: Study) -> dict[str, Any]:
 def checkpoint(study: Study, folder: Path) -> dict[str, Any]:
     """Return one checkpoint's accuracy and scores."""
     rows = test_rows()
-    figures = measure_model(folder, rows[:: len(rows) // QUICK_DOCUMENTS] if study.quick else rows)["all"]
+    figures = measure_model(folder, spread(rows, QUICK_DOCUMENTS if study.quick else None))["all"]
     measured = measure(load_adapter(folder), study.documents, answers=True)
     passed = sum(kept(score_record(each.record)) for each in measured)
     return {"figures": figures, "kept": passed, "layers": curves_of(measured, (*KEYS, *BASELINES))}

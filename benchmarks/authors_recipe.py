@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -27,18 +26,16 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from capture_overhead import QUESTION, document, load, plain
+from searches import numpy_loop
+from timing import in_turns, show
 
 from alas_metric import score_pair, score_record
 from alas_metric.alignment import reference_path
 from alas_metric.similarity import compare
-from capture_overhead import QUESTION, document, load, plain
 from model_patches.capture import pool_words
 from model_patches.paired import PairedRuns, Prepared
 from model_patches.qwen2_audio import Qwen2AudioAdapter
-from searches import numpy_loop
-from timing import in_turns, show
 
 LAYERS, WIDTH = 33, 4096  # Qwen2-Audio-7B: hidden states and their size
 PROMPT = 40  # its positions around audio or transcript

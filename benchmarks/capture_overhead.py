@@ -5,8 +5,9 @@ Run by hand; prints ratios within one process, medians over interleaved rounds::
     python benchmarks/capture_overhead.py                        # tiny model, CPU
     python benchmarks/capture_overhead.py --shape 7b --seconds 10 30   # 7B shapes, random weights, bf16, CUDA
 
-The CPU ratio is the one to read on a machine that does other work too, see `timing`. "With" is all that a document costs beyond its two answers but Whisper and the comparison of the answers: pooling,
-similarities, monotonic alignment search and the record. Peak memory is that of the CUDA allocator.
+The CPU ratio is the one to read on a machine that does other work too, see `timing`. "With" is all that a document
+costs beyond its two answers but Whisper and the comparison of the answers: pooling, similarities, monotonic alignment
+search and the record. Peak memory is that of the CUDA allocator.
 """
 
 from __future__ import annotations
@@ -14,21 +15,22 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "tests")]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from timing import in_turns, show
 
 from alas_metric.alignment import WordTiming
 from alas_metric.units import split_units
 from alas_tasks.speech import SpeechSample
 from model_patches.paired import PairedRuns, Prepared
 from model_patches.qwen2_audio import Qwen2AudioAdapter
-from timing import in_turns, show
 
 WORDS_PER_SECOND = 2.5
 QUESTION = "What is said? Answer the  question as short as possible (in 10-15 words)"
@@ -114,7 +116,7 @@ def bound(adapter: Qwen2AudioAdapter, prepared: Prepared, audio: np.ndarray) -> 
     return 4 * (layers * words * size + positions * size + layers * 2 * words * positions)
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print one line per length of audio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=["tiny", "7b"], default="tiny")
@@ -122,7 +124,7 @@ def main() -> None:
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1, help="of torch on the CPU")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     adapter = load(arguments.shape, device)

@@ -5,8 +5,8 @@ Run by hand, records are made up by code::
     python benchmarks/corpus_scale.py
 
 Each command runs in a process of its own, as a user starts it. Memory is the peak of that process. The baseline of
-rescoring is a run of a quarter of the documents, that of the leaderboard is one rescored run: growing like the number of
-documents is 4, and memory that does not grow is 1.
+rescoring is a run of a quarter of the documents, that of the leaderboard is one rescored run: growing like the
+number of documents is 4, and memory that does not grow is 1.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from made_up_runs import write_runs
 

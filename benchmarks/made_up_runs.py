@@ -7,6 +7,7 @@ layer is from the model's best one. Paths are drawn, not searched, so that thous
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -88,10 +89,11 @@ def utterance(seconds: float, num_words: int, index: int = 0) -> tuple[list[Word
     """Return the word timestamps of an utterance, of random lengths with short pauses, and its audio positions."""
     generator = np.random.default_rng(index)
     edges = np.concatenate([[0.0], np.cumsum(generator.uniform(0.5, 1.5, num_words))])
-    edges *= (seconds - 0.4) / edges[-1]
+    margin = min(0.2, seconds / 10)
+    edges = margin + edges * (seconds - 2 * margin) / edges[-1]
     words = [
-        WordTiming(f"word{i}", round(0.2 + float(edges[i]), 2), round(0.2 + float(edges[i + 1]) - 0.02, 2))
-        for i in range(num_words)
+        WordTiming(f"word{i}", round(float(start), 3), round(float(start + 0.95 * (end - start)), 3))
+        for i, (start, end) in enumerate(pairwise(edges))
     ]
     return words, round(seconds / FRAME_SECONDS)
 

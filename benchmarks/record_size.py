@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from made_up_runs import FRAME_SECONDS, record, utterance
 
 from alas_metric import score_record
 from alas_metric.corpus import document_items
-from made_up_runs import FRAME_SECONDS, record, utterance
 
 WIDTH = 4096
 

@@ -13,22 +13,18 @@ checked.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
+from made_up_runs import FRAME_SECONDS, utterance
 from monotonic_alignment_search import maximum_path_cython, maximum_path_numpy
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from searches import numpy_loop
+from timing import in_turns, show
 
 from alas_metric import AlignmentRecord, monotonic_alignment_search, score_pair, score_record
 from alas_metric.corpus import document_items
-from made_up_runs import FRAME_SECONDS, utterance
-from searches import numpy_loop
-from timing import in_turns, show
 
 
 def package_search(search: object, values: np.ndarray) -> np.ndarray:

@@ -4,16 +4,15 @@ Run by hand::
 
     python benchmarks/whisper_reference.py
 
-The demo's Whisper on the demo's speech, and the shapes of ``tiny`` and ``base`` with random weights on noise, whose times
-mean nothing but take as long as real ones (aligning; recognising ends with the text, which random weights do not know, so
-that it is not timed for them). The baseline is one pass of Whisper's encoder over its 30 s window, without which no time
-can be found, however short the utterance.
+The demo's Whisper on the demo's speech, and the shapes of ``tiny`` and ``base`` with random weights on noise: their
+word times mean nothing but take as long as real ones. That holds for aligning alone; recognising ends with the text,
+which random weights do not know. The baseline is one pass of Whisper's encoder over its 30 s window, without which no
+time can be found, however short the utterance.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -25,15 +24,13 @@ import pyarrow.parquet as pq
 import torch
 import whisper
 from loguru import logger
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from timing import in_turns, show
 
 from alas_metric.units import split_units
 from alas_tasks.demo.files import TEST_SPLIT, WHISPER
 from alas_tasks.speech import SAMPLE_RATE, load_audio
 from model_patches.alignment_cache import AlignmentCache
 from model_patches.whisper_reference import WhisperReference
-from timing import in_turns, show
 
 WORDS_PER_SECOND = 2.7
 SHAPES = {"tiny": (384, 6, 4), "base": (512, 8, 6)}

@@ -7,10 +7,12 @@ import sys
 
 
 def hide_the_plugin() -> None:
-    """Let no entry point for models be found; this plugin is the only one that is installed."""
-    found = importlib.metadata.entry_points()
-    others = importlib.metadata.EntryPoints(point for point in found if point.group != "lmms_eval.models")
-    importlib.metadata.entry_points = lambda **wanted: others.select(**wanted) if wanted else others
+    """Let this plugin's package name no entry points."""
+    every = importlib.metadata.Distribution.entry_points.fget
+    none = importlib.metadata.EntryPoints()
+    importlib.metadata.Distribution.entry_points = property(
+        lambda package: none if package.metadata["Name"] == "lmms-eval-alas" else every(package)
+    )
 
 
 if __name__ == "__main__":

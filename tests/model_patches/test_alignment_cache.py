@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loguru import logger
 
 from model_patches import alignment_cache
 from model_patches.alignment_cache import AlignmentCache
@@ -37,14 +36,6 @@ def entry(cache: AlignmentCache, key: str) -> Path:
 @pytest.fixture
 def cache(tmp_path: Path) -> AlignmentCache:
     return AlignmentCache(tmp_path / "cache")
-
-
-@pytest.fixture
-def log() -> list[str]:
-    lines: list[str] = []
-    handler = logger.add(lines.append, format="{level} {message}", level="WARNING")
-    yield lines
-    logger.remove(handler)
 
 
 def test_put_and_get(cache: AlignmentCache) -> None:

@@ -26,7 +26,6 @@ import numpy as np
 import pytest
 import torch
 import whisper
-from loguru import logger
 from speech_samples import requests_for, run, sample, speech
 
 from alas_metric import AlignmentRecord, split_units
@@ -84,14 +83,6 @@ def make(qwen2_audio):
         return session
 
     return build
-
-
-@pytest.fixture
-def log():
-    lines: list[str] = []
-    handle = logger.add(lines.append, level="WARNING", format="{message}")
-    yield lines
-    logger.remove(handle)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import pytest
 import soundfile
 import torch
 from lmms_eval.api.instance import Instance
-from loguru import logger
 from speech_samples import SHORT, evenly, requests_for, run, sample, speech
 
 from alas_metric import AlignmentRecord, WordTiming, score_record
@@ -38,14 +37,6 @@ def make(qwen2_audio):
         )
 
     return build
-
-
-@pytest.fixture
-def log():
-    lines: list[str] = []
-    handle = logger.add(lines.append, level="WARNING", format="{message}")
-    yield lines
-    logger.remove(handle)
 
 
 SCORED = {

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import soundfile
 import torch
 import whisper
 import whisper.timing
-from loguru import logger
 
 from alas_metric.alignment import WordTiming
 from alas_metric.errors import FatalError, SkipDocument
@@ -33,14 +31,6 @@ JFK_TEXT = (
 def reference(whisper_file: Path) -> WhisperReference:
     """The tiny random Whisper: its times mean nothing, but the machinery is the real one."""
     return WhisperReference(str(whisper_file), device="cpu")
-
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    lines: list[str] = []
-    handler = logger.add(lines.append, format="{level} {message}", level="WARNING")
-    yield lines
-    logger.remove(handler)
 
 
 @pytest.fixture

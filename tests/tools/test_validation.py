@@ -13,14 +13,15 @@ import pytest
 from alas_metric import WordTiming, score_record
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ROOT / "tools" / "validation"
+TOOLS = [str(ROOT / "tools" / name) for name in ("validation", "demo_world")]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def scripts():
-    sys.path.insert(0, str(TOOLS))
+    sys.path[:0] = TOOLS
     yield
-    sys.path.remove(str(TOOLS))
+    for folder in TOOLS:
+        sys.path.remove(folder)
 
 
 @pytest.fixture(scope="module")

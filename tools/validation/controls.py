@@ -1,6 +1,6 @@
 """What is done to audio, transcripts, times and hidden states to see what the scores do: pure functions.
 
-Each takes one document, or all, and says in its name what changes. Whether a score must move is said in `validate.py`.
+Each takes one document, or all, and says in its name what changes. Whether a score must move is said in `page.py`.
 """
 
 from __future__ import annotations

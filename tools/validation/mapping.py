@@ -29,7 +29,7 @@ def mapped(documents: Sequence[Document], states: Sequence[States]) -> list[Meas
     """
     speakers = sorted({str(document.prepared.sample.speaker) for document in documents})
     halves = [speakers.index(str(document.prepared.sample.speaker)) % 2 for document in documents]
-    words = [word_vectors(each) for each in states]
+    words = [each.pooled(each.tokens) for each in states]
     num_layers = states[0].frames.shape[0]
     similarity: list[list[np.ndarray]] = [[] for _ in documents]
     for layer in range(num_layers):
@@ -44,11 +44,6 @@ def mapped(documents: Sequence[Document], states: Sequence[States]) -> list[Meas
         _scored(document, each, np.stack(found))
         for document, each, found in zip(documents, states, similarity, strict=True)
     ]
-
-
-def word_vectors(states: States) -> np.ndarray:
-    """Return the mean over each word's tokens, ``(L + 1, N, hidden size)``."""
-    return np.stack([states.text[:, places].mean(axis=1) for places in states.tokens], axis=1)
 
 
 def _fit(

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 import torch
+from train_qwen2_audio import EMOTION, QUESTION_END
 
 from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record, split_units, summarise
+from alas_metric.run_comparison import KEYS
 from alas_metric.scores import DocumentScores
 from alas_tasks.answers import label_reader, read_emotion
 from alas_tasks.demo.files import TEST_SPLIT, WHISPER
@@ -28,12 +30,8 @@ from model_patches.session import generation_arguments
 from model_patches.whisper_reference import WhisperReference
 
 BATCH = 8
-QUESTION_END = ". Answer the question in one word"
-EMOTION = "classify the emotion of the speaker in only one word including anger, happiness, sadness, neutrality."
 GOLD, ALIGNED, TRANSCRIBED = "words", "aligned", "transcribed"
 """References of every record: the exact times, Whisper's of the known transcript, Whisper's of what it recognises."""
-KEYS = ("alas", "alas_skill", "alas_evidence", "frame_skill")
-KEYS = (*KEYS, *(f"{key}_centred" for key in KEYS))
 BASELINES = ("alas_chance", "alas_uniform", "alas_linear")
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import whisper
+from controls import scaled
 from measuring import Document
 
 from alas_metric import WordTiming, cosine_similarity, monotonic_alignment_search
@@ -52,6 +53,10 @@ class States:
     def around(self) -> tuple[int, int]:
         """How many tokens stand before the transcript, and how many behind it."""
         return self.tokens[0][0], self.text.shape[1] - 1 - self.tokens[-1][-1]
+
+    def pooled(self, rows: Tokens) -> np.ndarray:
+        """Return the mean over each row's tokens, ``(L + 1, rows, hidden size)``."""
+        return np.stack([self.text[:, places].mean(axis=1) for places in rows], axis=1)
 
 
 def capture(adapter: Qwen2AudioAdapter, document: Document) -> States:
@@ -112,8 +117,7 @@ def score(
         raise ValueError("nothing is left of the transcript")
     if "stretch" in choices:
         times = stretched(times, duration)
-    vectors = np.stack([states.text[:, places].mean(axis=1) for places in tokens], axis=1)
-    paths = monotonic_alignment_search(cosine_similarity(vectors, states.frames))
+    paths = monotonic_alignment_search(cosine_similarity(states.pooled(tokens), states.frames))
     spoken, owners = spoken_positions(times, states.frames.shape[1], states.seconds)
     return alignment_error(paths, np.where(spoken, owners, 0) if "silence" in choices else owners)
 
@@ -134,5 +138,4 @@ def trimmed(tokens: Tokens, length: int, around: tuple[int, int]) -> Tokens:
 
 def stretched(words: Sequence[WordTiming], duration: float) -> list[WordTiming]:
     """Return the times multiplied so that the last word starts where the audio ends."""
-    factor = duration / words[-1].start if words[-1].start > 0 else 1.0
-    return [WordTiming(word.word, word.start * factor, word.end * factor) for word in words]
+    return scaled(words, duration / words[-1].start if words[-1].start > 0 else 1.0)

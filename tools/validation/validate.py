@@ -61,8 +61,8 @@ from speech import WORDS  # noqa: E402
 from train_qwen2_audio import make_model, make_processor, save  # noqa: E402
 
 from alas_metric import score_record  # noqa: E402
-from alas_metric.comparison import HEADLINES, compare_runs  # noqa: E402
-from alas_metric.corpus import kept  # noqa: E402
+from alas_metric.comparison import compare_runs  # noqa: E402
+from alas_metric.corpus import METRICS, kept  # noqa: E402
 from alas_tasks.demo.files import QWEN2_AUDIO  # noqa: E402
 from model_patches.qwen2_audio import Qwen2AudioAdapter  # noqa: E402
 
@@ -168,11 +168,6 @@ def checkpoint(study: Study, folder: Path) -> dict[str, Any]:
     return {"figures": figures, "kept": passed, "layers": curves_of(measured, (*KEYS, *BASELINES))}
 
 
-def best(layers: Mapping[str, Any], key: str) -> float:
-    """Return a metric's value in the layer from 1 up where it is best."""
-    return max(value for value in layers[key]["values"][1:])
-
-
 def correlations(checkpoints: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return Kendall's tau between accuracy and each score: its best layer, its headline and layer 0."""
     accuracy = {
@@ -181,7 +176,7 @@ def correlations(checkpoints: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
     found: dict[str, Any] = {"checkpoints": len(checkpoints)}
     for key in KEYS:
-        sign = -1 if key.startswith("alas") and "_skill" not in key and "_evidence" not in key else 1
+        sign = 1 if METRICS[key].direction == "higher" else -1
         scores = {
             "best layer": [sign * max(sign * v for v in each["layers"][key]["values"][1:]) for each in checkpoints],
             "headline": [each["layers"][key]["headline"] for each in checkpoints],
@@ -204,9 +199,8 @@ def compare_routes(study: Study) -> dict[str, Any]:
     """Return the paired comparison of the last checkpoints: end to end minus three stages."""
     ends = [study.checkpoints[route][MARKS[-1]] for route in (THREE_STAGES, END_TO_END)]
     three, direct = (unfiltered(measure(load_adapter(folder), study.documents)) for folder in ends)
-    keys = (*HEADLINES, *(f"{key}_centred" for key in HEADLINES))
     return {
-        key: {**vars(found), "layers": vars(found.layers)} for key, found in compare_runs(direct, three, keys).items()
+        key: {**vars(found), "layers": vars(found.layers)} for key, found in compare_runs(direct, three, KEYS).items()
     }
 
 
@@ -326,10 +320,11 @@ def tasks(study: Study, name: str) -> dict[str, Any]:
             task: measure(chosen, docs, answers=True) for task, docs in (("sqa", study.documents), ("emotion", emotion))
         }
         found[place] = {task: task_scores(measured) for task, measured in both.items()}
-        a, b = both.values()
-        found[place]["similarity differs by at most"] = largest_move(a, {each.record.uid: each for each in b})
+        asked, felt = both.values()
+        found[place]["similarity differs by at most"] = largest_move(asked, {each.record.uid: each for each in felt})
+        if chosen is adapter:
+            plain = unfiltered(asked)
     styles = {document.prepared.sample.uid: document.style for document in study.documents}
-    plain = unfiltered(measure(adapter, study.documents))
     found["styles"] = {
         style: curves([scores for scores in plain if styles[scores.uid] == style])
         for style in sorted(set(styles.values()))

@@ -39,7 +39,11 @@ from alas_metric.corpus import (
 from alas_metric.scores import DocumentScores
 
 HEADLINES = ("alas", "alas_skill", "alas_evidence", "frame_skill")
-"""The metrics by which runs are compared."""
+"""The metrics by which runs are ranked."""
+COMPARED = (*HEADLINES, *(f"{key}_centred" for key in HEADLINES))
+"""The metrics in which runs are compared at all."""
+COMPARED_COLUMNS = {column for key in COMPARED for column in (METRICS[key].numerator, METRICS[key].denominator)}
+"""What is read of a document for that, see `DocumentScores`."""
 SIGNIFICANT = 0.05
 
 Items = list[dict[str, Any]]
@@ -125,7 +129,7 @@ def _paired(one: Mapping[str, dict[str, Any]], other: Mapping[str, dict[str, Any
 
 def _pair(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[str, Any]]:
     speaker = one["speaker"] if one["speaker"] == other["speaker"] else None
-    shared = set(one["columns"]) & set(other["columns"])
+    shared = one["columns"].keys() & other["columns"].keys()
     return [
         {**item, "speaker": speaker, "columns": {name: item["columns"][name] for name in sorted(shared)}}
         for item in (one, other)
@@ -163,7 +167,7 @@ def _compared(pair: tuple[Items, Items], keys: Sequence[str], resamples: int = R
 def _difference(key: str, pair: tuple[Items, Items], samples: Sequence[np.ndarray | None]) -> Difference:
     values = [layer_values(key, items) for items in pair]
     needed = {METRICS[key].numerator, METRICS[key].denominator} - {None}
-    documents = sum(needed <= set(item["columns"]) for item in pair[0])
+    documents = sum(item["columns"].keys() >= needed for item in pair[0])
     counts = Difference(key, documents, num_clusters(pair[0]) if pair[0] else 0)
     first, second = (headline(found) for found in values)
     if first is None or second is None:

@@ -272,14 +272,16 @@ def document_items(scores: DocumentScores, threshold: float = THRESHOLD) -> dict
         what the metric needs. ``score`` is the document's own value, for standard errors; it is there only if
         the metric is a mean over documents that this one enters.
     """
-    passes, columns = kept(scores, threshold), _compact(scores)
+    passes = kept(scores, threshold)
+    columns = {name: _jsonable(column) for name, column in _columns(scores).items()}
+    return {key: _item(metric, scores, columns, passes) for key, metric in METRICS.items()}
+
+
+def _item(metric: Metric, scores: DocumentScores, columns: Mapping[str, Any], passes: bool) -> Item:
+    """Return what a document contributes to one metric."""
     populations = {"kept": passes, "scorable": scores.skipped is None, "documents": True}
-    items = {}
-    for key, metric in METRICS.items():
-        items[key] = {"uid": scores.uid, "speaker": scores.speaker}
-        if populations[metric.population]:
-            items[key] |= _FORMS[metric.kind].item(metric, scores, columns, passes)
-    return items
+    item = {"uid": scores.uid, "speaker": scores.speaker}
+    return item | _FORMS[metric.kind].item(metric, scores, columns, passes) if populations[metric.population] else item
 
 
 def aggregate(key: str, items: Iterable[Item]) -> Any:
@@ -317,23 +319,25 @@ def summarise(
     Raises:
         ValueError: If a key is unknown, or documents differ in the number of layers.
     """
-    items = [document_items(scores, threshold) for scores in documents]
     wanted = list(METRICS if keys is None else keys)
     unknown = sorted(set(wanted) - set(METRICS))
     if unknown:
         raise ValueError(f"unknown metrics {unknown}; expected some of {sorted(METRICS)}")
-    return {key: aggregate(key, [item[key] for item in items]) for key in wanted}
+    known = [(scores, _columns(scores), kept(scores, threshold)) for scores in documents]
+    # The items of one metric at a time: those of all metrics take several times the memory of the scores.
+    return {key: aggregate(key, (_item(METRICS[key], *each) for each in known)) for key in wanted}
 
 
 # Columns of a document
 
 
-def _compact(scores: DocumentScores) -> dict[str, Any]:
-    """Return the columns as lists of layers, and as one number those that are the same in every layer."""
-    return {
-        name: float(column[0]) if name in _CONSTANT else np.asarray(column, np.float64).tolist()
-        for name, column in scores.columns.items()
-    }
+def _columns(scores: DocumentScores) -> dict[str, Any]:
+    """Return the columns of a document, and as one number those that are the same in every layer."""
+    return {name: float(column[0]) if name in _CONSTANT else column for name, column in scores.columns.items()}
+
+
+def _jsonable(column: Any) -> Any:
+    return column if isinstance(column, float) else np.asarray(column, np.float64).tolist()
 
 
 def _needed(metric: Metric) -> list[str]:
@@ -343,7 +347,7 @@ def _needed(metric: Metric) -> list[str]:
 def _column_item(metric: Metric, scores: DocumentScores, columns: Mapping[str, Any], _: bool) -> Item:
     """Return the columns of a metric; nothing if one is undefined for this document."""
     names = _needed(metric)
-    if any(name not in columns for name in names):
+    if not columns.keys() >= set(names):
         return {}
     item: Item = {"layers": _num_layers(scores), "columns": {name: columns[name] for name in names}}
     if metric.kind == "mean":
@@ -356,8 +360,8 @@ def _num_layers(scores: DocumentScores) -> int:
     return len(next(iter(scores.columns.values()), ()))
 
 
-def _broadcast(column: Any, num_layers: int) -> list[float]:
-    return column if isinstance(column, list) else [column] * num_layers
+def _broadcast(column: Any, num_layers: int) -> Sequence[float]:
+    return [column] * num_layers if isinstance(column, float) else column
 
 
 def headline(values: Sequence[float | None]) -> float | None:
@@ -373,8 +377,8 @@ def headline(values: Sequence[float | None]) -> float | None:
 
 def _entering(metric: Metric, items: Sequence[Item]) -> list[Item]:
     """Return the items that hold every column of the metric; they must have the same layers."""
-    names = _needed(metric)
-    entering = [item for item in items if all(name in item.get("columns", ()) for name in names)]
+    names = set(_needed(metric))
+    entering = [item for item in items if "columns" in item and item["columns"].keys() >= names]
     counts = Counter(item["layers"] for item in entering)
     if len(counts) > 1:
         found = ", ".join(f"{layers} in {count} documents" for layers, count in sorted(counts.items()))
@@ -397,10 +401,8 @@ def _layer_values(metric: Metric, entering: Sequence[Item]) -> list[float | None
 
 def _column_sums(name: str, items: Sequence[Item], num_layers: int) -> list[float]:
     """Return the exactly rounded sum over documents for each layer."""
-    columns = [item["columns"][name] for item in items]
-    if name in _CONSTANT:
-        return [math.fsum(columns)] * num_layers
-    return [math.fsum(layer) for layer in zip(*columns, strict=True)]
+    sums = [math.fsum(column) for column in _column_table(name, items).T.tolist()]
+    return sums * num_layers if name in _CONSTANT else sums
 
 
 def _finish(metric: Metric, ratio: Any) -> Any:
@@ -522,7 +524,7 @@ def layer_items(documents: Iterable[DocumentScores], threshold: float = THRESHOL
     """
     passing = [scores for scores in documents if kept(scores, threshold) and scores.columns]
     return [
-        {"uid": scores.uid, "speaker": scores.speaker} | _layers_item(METRICS["layers"], scores, _compact(scores), True)
+        {"uid": scores.uid, "speaker": scores.speaker} | _layers_item(METRICS["layers"], scores, _columns(scores), True)
         for scores in passing
     ]
 

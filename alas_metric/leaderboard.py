@@ -12,11 +12,11 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from alas_metric.comparison import HEADLINES, SIGNIFICANT, PairDifference, compare_all, ranks
+from alas_metric.comparison import COMPARED_COLUMNS, HEADLINES, SIGNIFICANT, PairDifference, compare_all, ranks
 from alas_metric.corpus import METRICS, THRESHOLD, summarise
 from alas_metric.dumps import find_dumps
 from alas_metric.runs import LOCAL_COPY, Origin, Run, RunDocuments, find_runs, read_results, read_run
@@ -27,6 +27,8 @@ DEFAULT_SORT = "alas_skill"
 _SECRET = re.compile(r"(?i)(?:^|_)(?:token|key|secret|password)$")
 _OPTIONS = ("limit", "gen_kwargs", "num_fewshot")
 """Options of the harness that change results, besides those that every command names."""
+_BYTES_FOR_A_PROCESS = 2**25
+"""Samples from which one more process pays: reading them takes as long as starting it, about 2 s."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class Entry:
     Args:
         model: the row's name.
         run: where the records lie.
-        documents: scores of each document.
+        documents: scores of each document, as far as runs are compared by them.
         values: of the columns, None where undefined; ``rank`` comes later.
         intervals: low and high by column.
         layers: curves of every layered metric, see `corpus.aggregate`.
@@ -202,11 +204,10 @@ def build_board(
     """
     sort_task, column = _sort_column(sort)
     messages: list[str] = []
-    found = [
-        entry
-        for label, run in _label_runs(_find(folders, task, messages))
-        if (entry := _read(label, run, threshold, reference, messages)) is not None
-    ]
+    found = []
+    for entry, told in _read_all(_label_runs(_find(folders, task, messages)), threshold, reference):
+        messages += told
+        found += [] if entry is None else [entry]
     if not found:
         raise ValueError("; ".join(["no run could be read", *messages]))
     entries = {(entry.model, entry.run.task): entry for entry in found}
@@ -284,16 +285,35 @@ def _label_runs(found: Sequence[tuple[Path, Run]]) -> list[tuple[str, Run]]:
     return labels
 
 
-def _read(label: str, run: Run, threshold: float, reference: str | None, messages: list[str]) -> Entry | None:
+def _read_all(
+    labelled: Sequence[tuple[str, Run]], threshold: float, reference: str | None
+) -> list[tuple[Entry | None, list[str]]]:
+    """Return what `_read` gives for every run, by several processes where there is much to read."""
+    # Here, since most commands read one run and should not wait for it.
+    from joblib import Parallel, delayed
+
+    several = Parallel(n_jobs=_num_processes([run for _, run in labelled]))
+    return list(several(delayed(_read)(*each, threshold, reference) for each in labelled))
+
+
+def _num_processes(runs: Sequence[Run]) -> int:
+    from joblib import cpu_count
+
+    size = sum(run.samples.stat().st_size for run in runs)
+    return max(1, min(cpu_count(), len(runs), size // _BYTES_FOR_A_PROCESS))
+
+
+def _read(label: str, run: Run, threshold: float, reference: str | None) -> tuple[Entry | None, list[str]]:
+    """Return a run's entry, None if it cannot be read, and messages."""
+    messages = []
     try:
         found = read_run(run, reference)
         messages += [f"{run.model}: {message}" for message in found.messages]
         if not found.origins:
             raise ValueError(f"{run.samples.name} holds no document that can be scored")
-        return _entry(label, found, threshold)
+        return _entry(label, found, threshold), messages
     except (OSError, ValueError) as error:
-        messages.append(f"left out: {run.model}: {error}")
-        return None
+        return None, [*messages, f"left out: {run.model}: {error}"]
 
 
 def _entry(model: str, found: RunDocuments, threshold: float) -> Entry:
@@ -319,7 +339,14 @@ def _entry(model: str, found: RunDocuments, threshold: float) -> Entry:
     best_entry = layers["best_layer"]
     if best is not None and best_entry["low"] is not None:
         intervals["best_depth"] = (best_entry["low"] / depth, best_entry["high"] / depth)
-    return Entry(model, found.run, found.documents, own, intervals, layers, found.origins, facts)
+    documents = [_for_comparison(scores) for scores in found.documents]
+    return Entry(model, found.run, documents, own, intervals, layers, found.origins, facts)
+
+
+def _for_comparison(scores: DocumentScores) -> DocumentScores:
+    """Leave out columns that nothing reads any more: a board holds many runs at once."""
+    columns = {name: column for name, column in scores.columns.items() if name in COMPARED_COLUMNS}
+    return replace(scores, columns=columns)
 
 
 def _results(run: Run) -> Any:

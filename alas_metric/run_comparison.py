@@ -11,13 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from alas_metric.board_tables import p_text, signed
-from alas_metric.comparison import HEADLINES, SIGNIFICANT, Difference, DocumentChange, compare_runs, document_changes
+from alas_metric.comparison import (
+    COMPARED,
+    HEADLINES,
+    SIGNIFICANT,
+    Difference,
+    DocumentChange,
+    compare_runs,
+    document_changes,
+)
 from alas_metric.corpus import METRICS, THRESHOLD, kept
 from alas_metric.leaderboard import Board, build_board
 from alas_metric.texts import printable
 
-KEYS = (*HEADLINES, *(f"{key}_centred" for key in HEADLINES))
-"""The metrics that are compared."""
 CHANGED_BY = "alas_skill"
 """The metric by which documents are said to change."""
 
@@ -89,7 +95,7 @@ def _model(board: Board, folder: Path) -> str:
 
 def _compare(board: Board, task: str, first: str, second: str) -> TaskComparison:
     runs = [board.entries[model, task].documents for model in (first, second)]
-    differences = compare_runs(runs[0], runs[1], KEYS, board.threshold)
+    differences = compare_runs(runs[0], runs[1], COMPARED, board.threshold)
     changes = document_changes(runs[0], runs[1], CHANGED_BY, board.threshold)
     one, other = ({scores.uid for scores in run if kept(scores, board.threshold)} for run in runs)
     return TaskComparison(task, first, second, differences, changes, len(one - other), len(other - one))

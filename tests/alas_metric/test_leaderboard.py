@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from run_folders import DATE, write_run
 
-from alas_metric import AlignmentRecord
+from alas_metric import AlignmentRecord, leaderboard
 from alas_metric.board_page import board_page
 from alas_metric.board_tables import csv_table, csv_text, latex, markdown, terminal_tables
 from alas_metric.cli import main
@@ -292,6 +292,19 @@ def test_broken_folders_leave_the_rest(tmp_path: Path, make: Make) -> None:
     assert board.entries["killed", SQA].facts.command is None
     with pytest.raises(ValueError, match="no run could be read; left out: "):
         build_board([tmp_path / "empty", tmp_path / "absent"])
+
+
+def test_several_processes_read_the_same(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = write_run(tmp_path / "foreign", [])
+    (foreign / f"{DATE}_samples_{SQA}.jsonl").write_text('{"doc_id": 0, "filtered_resps": ["A"]}\n')
+    folders = [*sorted(folder.iterdir()), tmp_path]
+    one = build_board(folders)
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    monkeypatch.setattr(leaderboard, "_BYTES_FOR_A_PROCESS", 1)
+    assert leaderboard._num_processes([entry.run for entry in one.entries.values()]) == 2
+    two = build_board(folders)
+    assert "left out: foreign: " in "\n".join(two.messages)
+    assert board_data(two) == board_data(one)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def cosine_similarity(words: Any, frames: Any) -> Any:
     """
     xp = array_namespace(words, frames)
     _check_shapes(words, frames)
-    return xp.matmul(_unit_vectors(words, xp), xp.matrix_transpose(_unit_vectors(frames, xp)))
+    return _cosines(_scaled(words, xp), _scaled(frames, xp), xp)
 
 
 def centre(states: Any) -> Any:
@@ -64,9 +64,10 @@ def compare(words: Any, frames: Any) -> Any:
     """
     xp = array_namespace(words, frames)
     _check_shapes(words, frames)
+    raw = _cosines(_scaled(words, xp), _scaled(frames, xp), xp)
     # The cosine does not see the scale; leaving it out keeps the largest magnitudes from overflowing.
-    centred = cosine_similarity(_deviations(words, xp)[0], _deviations(frames, xp)[0])
-    return xp.stack([cosine_similarity(words, frames), centred], axis=-3)
+    centred = _cosines(_scaled_deviations(words, xp), _scaled_deviations(frames, xp), xp)
+    return xp.stack([raw, centred], axis=-3)
 
 
 def _check_shapes(words: Any, frames: Any) -> None:
@@ -77,31 +78,52 @@ def _check_shapes(words: Any, frames: Any) -> None:
         )
 
 
+# Frames of a large model are tens of megabytes a layer, and fresh memory costs more than arithmetic: copies are made
+# once, and changed in place.
+
+
 def _in_float(values: Any, xp: Any) -> Any:
     """Return values in float32, or as they are in float64, whose range float32 would cut."""
-    return values if values.dtype == xp.float64 else xp.astype(values, xp.float32)
+    return values if values.dtype == xp.float64 else xp.astype(values, xp.float32, copy=False)
 
 
 def _deviations(states: Any, xp: Any) -> tuple[Any, Any]:
     """Return deviations (..., M, D) from the mean over M in units of a scale (..., 1, 1), and the scale."""
     values = _in_float(states, xp)
     scale = _largest(values, (-2, -1), xp)
-    scaled = xp.astype(values / scale, xp.float32)
+    moved = xp.astype(values / scale, xp.float32, copy=False)
     # Relative to the first vector: equal vectors give exact zeros, not rounding noise of some direction.
-    moved = scaled - scaled[..., :1, :]
-    return moved - xp.mean(moved, axis=-2, keepdims=True), scale
+    moved -= xp.asarray(moved[..., :1, :], copy=True)
+    moved -= xp.mean(moved, axis=-2, keepdims=True)
+    return moved, scale
+
+
+def _scaled_deviations(states: Any, xp: Any) -> Any:
+    """Return deviations from the mean over M, each scaled as `_scaled` does."""
+    moved, _ = _deviations(states, xp)
+    moved /= _largest(moved, -1, xp)
+    return moved
+
+
+def _scaled(vectors: Any, xp: Any) -> Any:
+    """Return float32 vectors (..., M, D) whose largest magnitude is 1: their squares neither overflow nor vanish."""
+    values = _in_float(vectors, xp)
+    return xp.astype(values / _largest(values, -1, xp), xp.float32, copy=False)
 
 
 def _largest(values: Any, axis: Any, xp: Any) -> Any:
     """Return the largest magnitude along the axes, kept, and 1 instead of 0."""
-    largest = xp.max(xp.abs(values), axis=axis, keepdims=True)
+    largest = xp.maximum(xp.max(values, axis=axis, keepdims=True), -xp.min(values, axis=axis, keepdims=True))
     return xp.where(largest == 0, xp.ones_like(largest), largest)
 
 
-def _unit_vectors(vectors: Any, xp: Any) -> Any:
-    """Return vectors (..., M, D) of length 1, or 0 where they are zero, in float32."""
-    values = _in_float(vectors, xp)
-    # Dividing by the largest magnitude first keeps the squares from overflowing and from vanishing.
-    scaled = xp.astype(values / _largest(values, -1, xp), xp.float32)
-    lengths = xp.sqrt(xp.sum(scaled * scaled, axis=-1, keepdims=True))
-    return scaled / xp.where(lengths == 0, xp.ones_like(lengths), lengths)
+def _cosines(words: Any, frames: Any, xp: Any) -> Any:
+    """Return the cosine of each word (..., N, D) with each frame (..., T, D); 0 where one of them is zero."""
+    lengths = xp.matmul(_lengths(words, xp), xp.matrix_transpose(_lengths(frames, xp)))
+    return xp.matmul(words, xp.matrix_transpose(frames)) / lengths
+
+
+def _lengths(vectors: Any, xp: Any) -> Any:
+    """Return the lengths (..., M, 1) of vectors, 1 for those that are zero."""
+    lengths = xp.linalg.vector_norm(vectors, axis=-1, keepdims=True)
+    return xp.where(lengths == 0, xp.ones_like(lengths), lengths)

@@ -1,11 +1,12 @@
 """What the capture costs: paired runs with it against the same two ``generate`` calls without it.
 
-Run by hand; prints ratios within one process, medians over interleaved rounds::
+Run by hand; prints ratios within one process, medians over interleaved rounds with 95 % intervals::
 
     python benchmarks/capture_overhead.py                        # tiny model, CPU
     python benchmarks/capture_overhead.py --shape 7b --seconds 10 30   # 7B shapes, random weights, bf16, CUDA
 
-The CPU ratio is the one to read on a machine that does other work too, see `timing`. "With" is all that a document
+The CPU ratio is the one to read on a machine that does other work too, see `timing`. The baseline is there twice: what
+its second row is away from 1 is what this machine cannot tell apart. "With" is all that a document
 costs beyond its two answers but Whisper and the comparison of the answers: pooling, similarities, monotonic alignment
 search and the record. Peak memory is that of the CUDA allocator.
 """
@@ -131,6 +132,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         prepared, audio = document(seconds)
         actions = {
             "without": partial(plain, adapter, prepared, audio, generation),
+            "without, again": partial(plain, adapter, prepared, audio, generation),
             "with": partial(runs, [prepared], [audio], generation),
         }
         print(f"{seconds:.1f} s of audio, {len(prepared.units)} words")

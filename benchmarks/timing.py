@@ -2,11 +2,13 @@
 
 Two clocks run side by side. Wall time is what a user waits; CPU time of this process, all its threads, is what can be
 trusted on a machine that does other work at the same time. Ratios are medians over rounds of the ratio within a round,
-so that what slows a whole round down cancels out.
+so that what slows a whole round down cancels out; the order within a round is random, since what comes after another
+action finds the caches that it left.
 """
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -27,7 +29,17 @@ class Times:
 
     def ratio(self, baseline: Times, clock: str = "CPU") -> float:
         """Return the median over rounds of this action's time in units of the baseline's."""
-        return statistics.median(a / b for a, b in zip(self.rounds[clock], baseline.rounds[clock], strict=True))
+        return statistics.median(self.ratios(baseline, clock))
+
+    def ratio_interval(self, baseline: Times, clock: str = "CPU") -> tuple[float, float]:
+        """Return the 95 % bootstrap interval of `ratio` over rounds."""
+        found, generator = self.ratios(baseline, clock), random.Random(0)
+        medians = sorted(statistics.median(generator.choices(found, k=len(found))) for _ in range(1000))
+        return medians[24], medians[-25]
+
+    def ratios(self, baseline: Times, clock: str = "CPU") -> list[float]:
+        """Return this action's time in units of the baseline's in every round."""
+        return [a / b for a, b in zip(self.rounds[clock], baseline.rounds[clock], strict=True)]
 
 
 def time_call(action: Callable[[], object], synchronise: Callable[[], None] = lambda: None) -> dict[str, float]:
@@ -50,7 +62,7 @@ def in_turns(
     warm_up: int = 1,
     synchronise: Callable[[], None] = lambda: None,
 ) -> dict[str, Times]:
-    """Time several actions in turns.
+    """Time several actions in turns, in another random order in each round.
 
     Args:
         actions: by name.
@@ -59,9 +71,11 @@ def in_turns(
         synchronise: waits for a device that works on its own.
     """
     times = {name: Times() for name in actions}
+    order, generator = list(actions), random.Random(0)
     for number in range(warm_up + rounds):
-        for name, action in actions.items():
-            for clock, seconds in time_call(action, synchronise).items():
+        generator.shuffle(order)
+        for name in order:
+            for clock, seconds in time_call(actions[name], synchronise).items():
                 if number >= warm_up:
                     times[name].rounds[clock].append(seconds)
     return times
@@ -72,5 +86,10 @@ def show(times: Mapping[str, Times], baseline: str) -> None:
     width = max(map(len, times))
     for name, found in times.items():
         seconds = ", ".join(f"{1e3 * found.median(clock):10.2f} ms {clock}" for clock in CLOCKS)
-        ratios = ", ".join(f"{found.ratio(times[baseline], clock):.3f} {clock}" for clock in CLOCKS)
+        ratios = ", ".join(_ratio(found, times[baseline], clock) for clock in CLOCKS)
         print(f"  {name:{width}} {seconds}; ratio to {baseline}: {ratios}", flush=True)
+
+
+def _ratio(times: Times, baseline: Times, clock: str) -> str:
+    low, high = times.ratio_interval(baseline, clock)
+    return f"{times.ratio(baseline, clock):.3f} ({low:.3f} to {high:.3f}) {clock}"

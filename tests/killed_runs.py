@@ -66,12 +66,14 @@ def forked(adapter: Qwen2AudioAdapter, samples: Sequence[SpeechSample], folder: 
     os._exit(0)
 
 
-def killed(process: int, seconds: float) -> bool:
-    """Kill a process after a while; return whether it was still there to be killed."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def killed(process: int, folder: Path, count: int, seconds: float) -> bool:
+    """Kill a process so long after its journal holds some documents; return whether it was still there to be killed."""
+    end = None
+    while end is None or time.monotonic() < end:
         if os.waitpid(process, os.WNOHANG)[0]:
             return False
+        if end is None and len(journalled(folder)) >= count:
+            end = time.monotonic() + seconds
         time.sleep(0.002)
     os.kill(process, signal.SIGKILL)
     return os.WIFSIGNALED(os.waitpid(process, 0)[1])
@@ -100,7 +102,9 @@ def main(folder: Path, kills: int, count: int) -> None:
     while True:
         place = folder / str(whole)
         enough = len(killed_after) >= kills
-        if killed(forked(adapter, samples, place), 600 if enough else chance.uniform(0, seconds / 2)):
+        # Mostly a short while: the documents come in quick succession, after a long start.
+        moment = chance.randrange(count), seconds * chance.random() ** 4
+        if killed(forked(adapter, samples, place), place, *((0, 600) if enough else moment)):
             assert not enough, "the last run did not end"
             killed_after.append(len(journalled(place)))
             continue

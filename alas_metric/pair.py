@@ -15,6 +15,8 @@ from alas_metric.scores import frame_hits
 
 _LAYER_CELLS = 2**18
 """Similarity values copied at once: few enough to stay in the cache."""
+_ROUNDING = 2e-6
+"""By how much a matrix product in float32 may tell the similarities of equal vectors apart."""
 
 
 def score_pair(
@@ -49,6 +51,7 @@ def score_pair(
     """
     values = np.asarray(similarity, dtype=np.float32)
     _check_pair(values, words, frame_seconds)
+    values = _level_equal_words(values, words)
     usable = _usable_references(references, reference, len(words), values.shape[-1] * frame_seconds)
     return AlignmentRecord(
         uid=uid,
@@ -78,6 +81,23 @@ def _check_pair(values: np.ndarray, words: Sequence[str], frame_seconds: float) 
     if not 1e-6 <= frame_seconds <= 1e6:
         raise ValueError(f"expected frame_seconds > 0, seconds per audio position, got {frame_seconds}")
     check_sizes(len(words), values.shape[-1], values.shape[0])
+
+
+def _level_equal_words(values: np.ndarray, words: Sequence[str]) -> np.ndarray:
+    """Return the similarities with exact ties where only rounding tells a word from an earlier, equal one.
+
+    Equal words enter the first layer of most models as equal vectors. How the matrix product rounds the last bit of
+    each row depends on the number of threads and on the machine, and would decide which of them is the most similar.
+    """
+    firsts: dict[str, int] = {}
+    equal = [(first, later) for later, word in enumerate(words) if (first := firsts.setdefault(word, later)) != later]
+    levelled = values
+    for first, later in equal:
+        same = np.abs(values[:, :, first] - values[:, :, later]).max(axis=-1) <= _ROUNDING
+        if same.any():
+            levelled = values.copy() if levelled is values else levelled
+            levelled[:, :, later][same] = values[:, :, first][same]
+    return levelled
 
 
 def _usable_references(

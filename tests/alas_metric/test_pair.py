@@ -59,6 +59,27 @@ def test_hidden_states_of_the_words_themselves(timing: Callable[..., list[WordTi
     assert (columns["frame_hits"] == columns["frame_positions"]).all()
 
 
+def test_the_last_bit_does_not_tell_equal_words_apart(pair: dict[str, Any]) -> None:
+    """In layer 0 equal words are equal vectors; in the others, and for other words, small differences count."""
+    exact, rng = pair["similarity"].astype(np.float32), np.random.default_rng(0)
+    exact[0, :, 3] = exact[0, :, 1]
+    rounded = exact.copy()
+    rounded[0, :, 3] += rng.uniform(-4e-7, 4e-7, rounded[0, :, 3].shape).astype(np.float32)
+    assert (
+        score_pair(**pair | {"similarity": rounded}).to_json() != score_pair(**pair | {"similarity": exact}).to_json()
+    )
+    pair["words"][3] = pair["words"][1]
+    before = rounded.copy()
+    assert (
+        score_pair(**pair | {"similarity": rounded}).to_json() == score_pair(**pair | {"similarity": exact}).to_json()
+    )
+    np.testing.assert_array_equal(rounded, before)
+    rounded[0, :, 3] += 1e-4
+    assert (
+        score_pair(**pair | {"similarity": rounded}).to_json() != score_pair(**pair | {"similarity": exact}).to_json()
+    )
+
+
 def test_further_fields_are_kept(pair: dict[str, Any]) -> None:
     made = score_pair(**pair, speaker="s", target="x", settings={"plugin": "0"}, similarities={"responses": 0.5})
     assert (made.speaker, made.target, made.settings) == ("s", "x", {"plugin": "0"})

@@ -30,6 +30,7 @@ import torch
 from capture_overhead import QUESTION, document, load, plain
 from made_up_runs import utterance
 from searches import numpy_loop
+from threadpoolctl import threadpool_limits
 from timing import in_turns, show
 
 from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record
@@ -185,7 +186,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     parts: list[Callable[[argparse.Namespace, Path], None]] = [on_a_whole_document, seven_b]
-    with tempfile.TemporaryDirectory() as folder:
+    # NumPy's threads too: waiting for each other they burn CPU time.
+    with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
         for part in parts:
             part(arguments, Path(folder))
 

@@ -49,9 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--arguments", nargs="+", default=["--tasks", "list"], help="of lmms-eval")
     arguments = parser.parse_args(argv)
     times = [import_time() for _ in range(max(1, arguments.rounds))]
-    print(
-        f"import of {ENTRY} after {' and '.join(OF_THE_HARNESS)}: {min(found for found, _ in times):.1f} ms; of these {', '.join(min(times)[1])}"
-    )
+    whole, parts = min(times)
+    print(f"import of {ENTRY} after {', '.join(OF_THE_HARNESS)}: {whole:.1f} ms; of these {', '.join(parts)}")
     costs: dict[bool, list[float]] = {True: [], False: []}
     for number in range(arguments.rounds):
         for hidden in (True, False) if number % 2 else (False, True):

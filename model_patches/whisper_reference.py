@@ -16,8 +16,8 @@ import hashlib
 import math
 import os
 import re
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Literal
@@ -56,6 +56,21 @@ from model_patches.word_timing import (
 MODES = ("align", "transcribe")
 MAX_SAMPLES = whisper.audio.N_SAMPLES  # 30 s, Whisper's window
 UNSPACED_LANGUAGES = {"zh", "ja", "th", "lo", "my", "km", "yue"}
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Keep torch's number of threads, which numba, at Whisper's first path search on a CPU, sets to all cores.
+
+    Processes that share a machine would then have more threads than cores, and these wait for each other: with two
+    processes on two cores everything after that took several times as long.
+    """
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
 
 class WhisperReference:
@@ -207,7 +222,8 @@ class WhisperReference:
             return None
         model = self._load()
         mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(audio), model.dims.n_mels, device=model.device)
-        timings = whisper.timing.find_alignment(model, tokenizer, tokens, mel, num_frames)
+        with _threads_kept():
+            timings = whisper.timing.find_alignment(model, tokenizer, tokens, mel, num_frames)
         found = place_pieces(text, [(_num_bytes(tokenizer, t.tokens), t.start, t.end) for t in timings])
         if not found:
             raise SkipDocument("no_word_timestamps", f"Whisper aligned no word of {text!r}")
@@ -263,15 +279,16 @@ class WhisperReference:
 
     def _decode(self, audio: np.ndarray, language: str, word_timestamps: bool = False) -> dict[str, Any]:
         model = self._load()
-        return model.transcribe(
-            audio,
-            language=self._tokenizer(language).language or "en",
-            word_timestamps=word_timestamps,
-            # Greedy and without memory: equal audio gives equal words, and no error is carried on.
-            temperature=0.0,
-            condition_on_previous_text=False,
-            fp16=model.device.type == "cuda",
-        )
+        with _threads_kept():
+            return model.transcribe(
+                audio,
+                language=self._tokenizer(language).language or "en",
+                word_timestamps=word_timestamps,
+                # Greedy and without memory: equal audio gives equal words, and no error is carried on.
+                temperature=0.0,
+                condition_on_previous_text=False,
+                fp16=model.device.type == "cuda",
+            )
 
     def _tokenizer(self, language: str) -> whisper.tokenizer.Tokenizer:
         model = self._load()

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +147,23 @@ def test_one_timing_per_unit(reference: WhisperReference, text: str) -> None:
 )
 def test_languages(reference: WhisperReference, language: str, text: str) -> None:
     words_of(reference, bursts([(0.5, 2.5)], 3.0), text, language=language)
+
+
+def test_the_number_of_threads_stays(whisper_file: Path) -> None:
+    """In an interpreter of its own: numba sets it once, at the first path search of a process."""
+    program = f"""
+import numpy, torch, whisper.timing
+from model_patches.whisper_reference import WhisperReference
+from alas_metric.units import split_units
+torch.set_num_threads(1)
+audio = numpy.random.rand(16000).astype("float32")
+WhisperReference({str(whisper_file)!r}, device="cpu").words(audio, "one two", split_units("one two"))
+assert whisper.timing.dtw_cpu.signatures, "no path was searched"
+print(torch.get_num_threads())
+"""
+    environment = {**os.environ, "NUMBA_NUM_THREADS": "3", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.stdout.split()[-1:] == ["1"], done.stdout + done.stderr
 
 
 def test_silence_is_nobodys(reference: WhisperReference) -> None:

@@ -17,7 +17,7 @@ import torch
 from train_qwen2_audio import EMOTION, QUESTION_END
 
 from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record, split_units, summarise
-from alas_metric.run_comparison import KEYS
+from alas_metric.comparison import COMPARED
 from alas_metric.scores import DocumentScores
 from alas_tasks.answers import label_reader, read_emotion
 from alas_tasks.demo.files import TEST_SPLIT, WHISPER
@@ -186,13 +186,13 @@ def unfiltered(measured: Sequence[Measured], reference: str = GOLD) -> list[Docu
     return [replace(score_record(each.record, reference), answered=False) for each in measured]
 
 
-def curves(scores: Sequence[DocumentScores], keys: Sequence[str] = KEYS) -> dict[str, dict[str, Any]]:
+def curves(scores: Sequence[DocumentScores], keys: Sequence[str] = COMPARED) -> dict[str, dict[str, Any]]:
     """Return each metric's values of all layers with their intervals, and the headline."""
     layers = dict(summarise(scores, keys=["layers"])["layers"].items())
     return {key: rounded(layers[key]) for key in keys}
 
 
-def curves_of(measured: Sequence[Measured], keys: Sequence[str] = KEYS) -> dict[str, dict[str, Any]]:
+def curves_of(measured: Sequence[Measured], keys: Sequence[str] = COMPARED) -> dict[str, dict[str, Any]]:
     """Return `curves` of all documents with the exact word times."""
     return curves(unfiltered(measured), keys)
 

@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from measuring import KEYS
+from measuring import COMPARED
 
 from alas_metric.figure_style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, metric_name, new_figure, save, styled
 
@@ -73,7 +73,7 @@ def render(found: Mapping[str, Any]) -> str:
     environment.filters |= {"num": number, "best": best, "layers": layer_cells, "band": band, "tau": agreement}
     environment.filters |= {"p_value": lambda p: number(p, 4) if p is None or p >= 1e-4 else "< 0.0001"}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    names = {"stays": STAYS, "breaks": BREAKS, "mismatches": MISMATCHES, "choices": CHOICES, "keys": KEYS}
+    names = {"stays": STAYS, "breaks": BREAKS, "mismatches": MISMATCHES, "choices": CHOICES, "keys": COMPARED}
     exact = [parts[label]["similarity moved by at most"] for parts in found["controls"].values() for label in STAYS[:2]]
     return template.render(**found, **names, exact=max(exact))
 

@@ -35,8 +35,8 @@ from measure import measure_model, test_rows  # noqa: E402
 from measuring import (  # noqa: E402
     ALIGNED,
     BASELINES,
+    COMPARED,
     GOLD,
-    KEYS,
     TRANSCRIBED,
     Document,
     Measured,
@@ -165,7 +165,7 @@ def checkpoint(study: Study, folder: Path) -> dict[str, Any]:
     figures = measure_model(folder, spread(rows, QUICK_DOCUMENTS if study.quick else None))["all"]
     measured = measure(load_adapter(folder), study.documents, answers=True)
     passed = sum(kept(score_record(each.record)) for each in measured)
-    return {"figures": figures, "kept": passed, "layers": curves_of(measured, (*KEYS, *BASELINES))}
+    return {"figures": figures, "kept": passed, "layers": curves_of(measured, (*COMPARED, *BASELINES))}
 
 
 def correlations(checkpoints: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def correlations(checkpoints: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "questions right": [each["figures"]["questions from audio, %"] for each in checkpoints],
     }
     found: dict[str, Any] = {"checkpoints": len(checkpoints)}
-    for key in KEYS:
+    for key in COMPARED:
         sign = 1 if METRICS[key].direction == "higher" else -1
         scores = {
             "best layer": [sign * max(sign * v for v in each["layers"][key]["values"][1:]) for each in checkpoints],
@@ -200,7 +200,8 @@ def compare_routes(study: Study) -> dict[str, Any]:
     ends = [study.checkpoints[route][MARKS[-1]] for route in (THREE_STAGES, END_TO_END)]
     three, direct = (unfiltered(measure(load_adapter(folder), study.documents)) for folder in ends)
     return {
-        key: {**vars(found), "layers": vars(found.layers)} for key, found in compare_runs(direct, three, KEYS).items()
+        key: {**vars(found), "layers": vars(found.layers)}
+        for key, found in compare_runs(direct, three, COMPARED).items()
     }
 
 
@@ -227,7 +228,7 @@ def references(study: Study, name: str) -> dict[str, Any]:
                 ],
                 **tau(found[reference][key]["values"], gold[key]["values"]),
             }
-            for key in KEYS
+            for key in COMPARED
         }
         for reference in (ALIGNED, TRANSCRIBED)
     }

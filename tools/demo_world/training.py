@@ -49,7 +49,7 @@ def train(
     optimizer = torch.optim.AdamW(stage.parameters, lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     done = _restore(file, model, optimizer)
     progress = tqdm(range(done, stage.steps), stage.name, stage.steps, initial=done, mininterval=5)
-    name = int.from_bytes(stage.name.encode())
+    name = int.from_bytes(stage.name.encode(), "big")
     average = None
     for step in progress:
         rng = np.random.default_rng([seed, name, step])

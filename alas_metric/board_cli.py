@@ -18,6 +18,7 @@ from alas_metric.comparison import HEADLINES
 from alas_metric.corpus import THRESHOLD
 from alas_metric.errors import FatalError
 from alas_metric.leaderboard import COLUMNS, DEFAULT_SORT, Board, board_data, build_board, pair_rows
+from alas_metric.texts import csv_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +77,7 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
     """Print the leaderboard and write its files."""
     from alas_metric.board_figures import model_curves
     from alas_metric.board_page import board_page, dump_pictures
-    from alas_metric.board_tables import csv_table, csv_text, latex, markdown, terminal_tables
+    from alas_metric.board_tables import csv_table, latex, markdown, terminal_tables
 
     board = _board(arguments)
     _show(board, terminal_tables(board))
@@ -103,7 +104,6 @@ def _compare(arguments: argparse.Namespace) -> int:
     """Print the comparison of two runs and write its files."""
     from alas_metric import run_comparison
     from alas_metric.board_figures import layer_differences
-    from alas_metric.board_tables import csv_text
 
     options = (arguments.task, arguments.threshold, arguments.reference, arguments.mix)
     try:
@@ -177,5 +177,5 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+            (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
             show_files([folder / name])

@@ -6,8 +6,6 @@ below each other. Names come from others' runs and are escaped for each format.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,7 +15,7 @@ from rich.text import Text
 
 from alas_metric.corpus import METRICS
 from alas_metric.leaderboard import COLUMNS, Board, Column, Entry, distinctions, pair_rows
-from alas_metric.texts import one_line
+from alas_metric.texts import csv_text, one_line
 
 ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 _UNDEFINED = "N/A"
@@ -199,17 +197,6 @@ def csv_table(board: Board) -> str:
                     row[f"{name}_low"], row[f"{name}_high"] = ends or (None, None)
         rows.append(row)
     return csv_text(rows)
-
-
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows with the same keys as CSV; what is undefined is empty."""
-    if not rows:
-        return ""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def latex(board: Board) -> str:

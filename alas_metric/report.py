@@ -6,7 +6,6 @@ Everything goes into one folder: ``report.md``, ``figures/`` (PNG and SVG), and 
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,7 +36,7 @@ from alas_metric.figures import (
 from alas_metric.record import AlignmentRecord
 from alas_metric.runs import Run, RunDocuments, read_records, read_results, read_run
 from alas_metric.scores import DocumentScores
-from alas_metric.texts import one_line
+from alas_metric.texts import csv_text, one_line
 
 SHOWN = 3
 """How many of the best, the typical and the worst documents are listed."""
@@ -385,14 +384,6 @@ def skipped_rows(report: Report) -> list[dict[str, Any]]:
     ]
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Write rows as CSV; what is undefined is empty."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 _TABLES: dict[str, tuple[Callable[[Report], list[dict[str, Any]]], Sequence[str]]] = {
     "summary": (summary_rows, ("metric", "value", "low", "high", "unit", "better", "meaning")),
     "layers": (layer_rows, ("metric", "layer", "value", "low", "high")),
@@ -419,7 +410,7 @@ def write_report(report: Report, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, (rows, columns) in _TABLES.items():
-        write_csv(folder / f"{name}.csv", rows(report), columns)
+        (folder / f"{name}.csv").write_text(csv_text(rows(report), columns), encoding="utf-8", newline="")
     drawn = {}
     for name, caption, figure in figures(report):
         save(figure, folder / "figures" / name)

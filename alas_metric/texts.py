@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 # Controls (a terminal obeys them), line separators, marks that turn the direction of writing, halves of surrogate
 # pairs (UTF-8 has none; names of files that are not UTF-8 come as such).
@@ -30,3 +34,27 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """Return a text on one line, `printable`, with single spaces."""
     return printable(" ".join(text.split()))
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    """Return rows as CSV (RFC 4180); what is undefined is empty.
+
+    Args:
+        rows: with the same keys.
+        columns: their keys, those of the first row by default.
+
+    Returns:
+        Text whose lines end in CR LF: write it without translating them. NUL, which no reader of CSV agrees on and
+        Python 3.10 does not write, becomes U+FFFD.
+    """
+    if not (columns or rows):
+        return ""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(columns or rows[0]))
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value

@@ -16,10 +16,11 @@ from run_folders import DATE, write_run
 
 from alas_metric import AlignmentRecord, leaderboard
 from alas_metric.board_page import board_page
-from alas_metric.board_tables import csv_table, csv_text, latex, markdown, terminal_tables
+from alas_metric.board_tables import csv_table, latex, markdown, terminal_tables
 from alas_metric.cli import main
 from alas_metric.leaderboard import COLUMNS, Board, board_data, build_board, pair_rows, sorted_models
 from alas_metric.runs import find_runs, score_run
+from alas_metric.texts import csv_text
 
 Make = Callable[..., list[AlignmentRecord]]
 HOSTILE = '<script>alert(1)</script>&"|$x_{1}[red]'

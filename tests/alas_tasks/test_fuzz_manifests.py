@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,8 @@ def test_extremes(folder: Path, ending: str, text: str) -> None:
 @given(rows=st.lists(st.tuples(unicode_texts, unicode_texts), min_size=1, max_size=4), tabs=st.booleans())
 def test_tables_come_back(folder: Path, rows: list[tuple[str, str]], tabs: bool) -> None:
     """Whatever Unicode calls the end of a line, a row of a table ends only where its writer ended it."""
-    rows = [(transcript.replace("\r", ""), answer.replace("\r", "")) for transcript, answer in rows]
+    # Python 3.10 neither writes nor reads NUL in a table.
+    rows = [tuple(re.sub("[\r\0]", "", text) for text in row) for row in rows]
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter="\t" if tabs else ",")
     writer.writerows([("audio", "transcript", "answer"), *(("a.wav", *row) for row in rows)])

@@ -215,7 +215,7 @@ def _speak_all(voices: dict[str, Voice]) -> dict[str, np.ndarray]:
 
 def _take(voice: Voice, word: str, speaker: str, style: str, take: int) -> np.ndarray:
     """Return one take of a word; rate and pitch vary a little from take to take."""
-    seed = int.from_bytes(hashlib.sha256(_key(word, speaker, style, take).encode()).digest()[:8])
+    seed = int.from_bytes(hashlib.sha256(_key(word, speaker, style, take).encode()).digest()[:8], "big")
     rng = np.random.default_rng(seed)
     how = STYLES[style]
     rate = round(how.rate * rng.uniform(0.93, 1.07))

@@ -42,7 +42,9 @@ HEADLINES = ("alas", "alas_skill", "alas_evidence", "frame_skill")
 """The metrics by which runs are ranked."""
 COMPARED = (*HEADLINES, *(f"{key}_centred" for key in HEADLINES))
 """The metrics in which runs are compared at all."""
-COMPARED_COLUMNS = {column for key in COMPARED for column in (METRICS[key].numerator, METRICS[key].denominator)}
+COMPARED_COLUMNS = {
+    column for key in COMPARED for column in (METRICS[key].numerator, METRICS[key].denominator) if column is not None
+}
 """What is read of a document for that, see `DocumentScores`."""
 SIGNIFICANT = 0.05
 

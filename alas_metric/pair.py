@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,13 @@ def score_pair(
     """
     values = np.asarray(similarity, dtype=np.float32)
     _check_pair(values, words, frame_seconds)
-    values = _level_equal_words(values, words)
     usable = _usable_references(references, reference, len(words), values.shape[-1] * frame_seconds)
+    shift = circular_shift(uid, values.shape[-1])
+    parts = [
+        _measured(_level_equal_words(layers, words), shift, usable.values(), frame_seconds)
+        for layers in _few_layers(values)
+    ]
+    paths, chance, *hits = (_by_state(part) for part in zip(*parts, strict=True))
     return AlignmentRecord(
         uid=uid,
         transcript=transcript,
@@ -61,8 +66,8 @@ def score_pair(
         num_frames=values.shape[-1],
         references=usable,
         reference=reference,
-        paths=_paths(values, circular_shift(uid, values.shape[-1])),
-        hits={name: _hits(values, timing, frame_seconds) for name, timing in usable.items()},
+        paths=paths | {f"{state}_chance": path for state, path in chance.items()},
+        hits=dict(zip(usable, hits, strict=True)),
         **fields,
     )
 
@@ -122,22 +127,21 @@ def _checked(timing: Sequence[WordTiming], num_words: int, duration: float) -> l
     return check_words(timing, duration)
 
 
-def _paths(values: np.ndarray, shift: int) -> dict[str, np.ndarray]:
-    """Return the paths on raw and centred similarities, and those on circularly shifted audio, (L + 1, K) each."""
-    found = monotonic_alignment_search(values)
-    chance = _by_layers(lambda layers: monotonic_alignment_search(np.roll(layers, shift, axis=-1)), values)
-    paths = dict(zip(STATES, np.moveaxis(found, 1, 0), strict=True))
-    shifted = {f"{state}_chance": path for state, path in zip(STATES, np.moveaxis(chance, 1, 0), strict=True)}
-    return paths | shifted
-
-
-def _hits(values: np.ndarray, timing: Sequence[WordTiming], frame_seconds: float) -> dict[str, np.ndarray]:
-    """Return the frame hits on raw and on centred similarities, (L + 1,) each."""
-    found = _by_layers(lambda layers: frame_hits(layers, timing, frame_seconds), values)
-    return dict(zip(STATES, found.T, strict=True))
-
-
-def _by_layers(function: Callable[[np.ndarray], np.ndarray], values: np.ndarray) -> np.ndarray:
-    """Apply a function to a few layers at a time, so that its copies stay small for long audio."""
+def _few_layers(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield a few layers at a time, so that what is copied of them stays small for long audio."""
     step = max(1, _LAYER_CELLS // values[0].size)
-    return np.concatenate([function(values[begin : begin + step]) for begin in range(0, len(values), step)])
+    return (values[begin : begin + step] for begin in range(0, len(values), step))
+
+
+def _measured(
+    layers: np.ndarray, shift: int, references: Iterable[Sequence[WordTiming]], frame_seconds: float
+) -> list[np.ndarray]:
+    """Return paths and those on circularly shifted audio, (layers, 2, K), and each reference's hits, (layers, 2)."""
+    shifted = np.roll(layers, shift, axis=-1)
+    found = [monotonic_alignment_search(layers), monotonic_alignment_search(shifted)]
+    return found + [frame_hits(layers, timing, frame_seconds) for timing in references]
+
+
+def _by_state(parts: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what was found of a few layers at a time, (layers, 2, ...) each, as (L + 1, ...) by state."""
+    return dict(zip(STATES, np.moveaxis(np.concatenate(parts), 1, 0), strict=True))

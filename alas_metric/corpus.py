@@ -467,7 +467,8 @@ def _cluster_sums(values: np.ndarray, index: np.ndarray, num_clusters: int) -> t
     product cannot show in an interval.
     """
     largest = float(np.abs(values).max(initial=0.0)) * float(np.bincount(index).max()) * num_clusters
-    unit = math.ldexp(1.0, math.frexp(largest)[1] - 51)
+    # Not 0, however small the numbers are.
+    unit = max(math.ldexp(1.0, math.frexp(largest)[1] - 51), math.ulp(0.0))
     sums = np.zeros((num_clusters, values.shape[1]))
     np.add.at(sums, index, np.rint(values / unit))
     return sums, unit

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
 from alas_metric import AlignmentRecord, WordTiming, compare, score_pair, score_record, summarise
-from alas_metric.corpus import LAYERED, METRICS, THRESHOLD, Brief, aggregate, document_items, kept
+from alas_metric.corpus import LAYERED, METRICS, THRESHOLD, Brief, _cluster_sums, aggregate, document_items, kept
 from alas_metric.scores import DocumentScores
 
 Documents = list[DocumentScores]
@@ -405,3 +405,10 @@ def test_the_harness_prints_short_and_writes_whole(documents: Documents) -> None
     text = json.dumps(entry, indent=2, default=utils.handle_non_serializable, ensure_ascii=False)
     assert len(json.loads(text)["layers,none"]["alas"]["values"]) == 3
     assert all(isinstance(v, int | float | dict | None) for v in json.loads(text).values())
+
+
+def test_sums_of_the_smallest_numbers_are_exact() -> None:
+    values = np.array([[5e-324], [0.0], [1.5e-323]])
+    with np.errstate(all="raise"):
+        sums, unit = _cluster_sums(values, np.array([0, 1, 0]), 2)
+    assert (sums[:, 0] * unit).tolist() == [2e-323, 0.0]

@@ -42,9 +42,7 @@ HEADLINES = ("alas", "alas_skill", "alas_evidence", "frame_skill")
 """The metrics by which runs are ranked."""
 COMPARED = (*HEADLINES, *(f"{key}_centred" for key in HEADLINES))
 """The metrics in which runs are compared at all."""
-COMPARED_COLUMNS = {
-    column for key in COMPARED for column in (METRICS[key].numerator, METRICS[key].denominator) if column is not None
-}
+COMPARED_COLUMNS = {column for key in COMPARED for column in METRICS[key].columns}
 """What is read of a document for that, see `DocumentScores`."""
 SIGNIFICANT = 0.05
 
@@ -168,7 +166,7 @@ def _compared(pair: tuple[Items, Items], keys: Sequence[str], resamples: int = R
 
 def _difference(key: str, pair: tuple[Items, Items], samples: Sequence[np.ndarray | None]) -> Difference:
     values = [layer_values(key, items) for items in pair]
-    needed = {METRICS[key].numerator, METRICS[key].denominator} - {None}
+    needed = set(METRICS[key].columns)
     documents = sum(item["columns"].keys() >= needed for item in pair[0])
     counts = Difference(key, documents, num_clusters(pair[0]) if pair[0] else 0)
     first, second = (headline(found) for found in values)

@@ -91,6 +91,11 @@ class Metric:
     description: str
     centred: bool = False
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is read of a document for it, if it is layered."""
+        return (self.numerator,) if self.denominator is None else (self.numerator, self.denominator)
+
 
 LAYERED = ("mean", "ratio", "skill")
 _CONSTANT = {
@@ -340,16 +345,11 @@ def _jsonable(column: Any) -> Any:
     return column if isinstance(column, float) else np.asarray(column, np.float64).tolist()
 
 
-def _needed(metric: Metric) -> list[str]:
-    return [metric.numerator] + ([metric.denominator] if metric.denominator else [])
-
-
 def _column_item(metric: Metric, scores: DocumentScores, columns: Mapping[str, Any], _: bool) -> Item:
     """Return the columns of a metric; nothing if one is undefined for this document."""
-    names = _needed(metric)
-    if not columns.keys() >= set(names):
+    if not columns.keys() >= set(metric.columns):
         return {}
-    item: Item = {"layers": _num_layers(scores), "columns": {name: columns[name] for name in names}}
+    item: Item = {"layers": _num_layers(scores), "columns": {name: columns[name] for name in metric.columns}}
     if metric.kind == "mean":
         own = headline(_broadcast(columns[metric.numerator], item["layers"]))
         item |= {} if own is None else {"score": own}
@@ -377,7 +377,7 @@ def headline(values: Sequence[float | None]) -> float | None:
 
 def _entering(metric: Metric, items: Sequence[Item]) -> list[Item]:
     """Return the items that hold every column of the metric; they must have the same layers."""
-    names = set(_needed(metric))
+    names = set(metric.columns)
     entering = [item for item in items if "columns" in item and item["columns"].keys() >= names]
     counts = Counter(item["layers"] for item in entering)
     if len(counts) > 1:

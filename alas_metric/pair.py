@@ -52,10 +52,9 @@ def score_pair(
     values = np.asarray(similarity, dtype=np.float32)
     _check_pair(values, words, frame_seconds)
     usable = _usable_references(references, reference, len(words), values.shape[-1] * frame_seconds)
-    shift = circular_shift(uid, values.shape[-1])
+    shift, equal = circular_shift(uid, values.shape[-1]), _equal_words(words)
     parts = [
-        _measured(_level_equal_words(layers, words), shift, usable.values(), frame_seconds)
-        for layers in _few_layers(values)
+        _measured(_levelled(layers, equal), shift, usable.values(), frame_seconds) for layers in _few_layers(values)
     ]
     paths, chance, *hits = (_by_state(part) for part in zip(*parts, strict=True))
     return AlignmentRecord(
@@ -88,14 +87,18 @@ def _check_pair(values: np.ndarray, words: Sequence[str], frame_seconds: float) 
     check_sizes(len(words), values.shape[-1], values.shape[0])
 
 
-def _level_equal_words(values: np.ndarray, words: Sequence[str]) -> np.ndarray:
+def _equal_words(words: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where a word stands first and where it stands again, for each time it does."""
+    firsts: dict[str, int] = {}
+    return [(first, later) for later, word in enumerate(words) if (first := firsts.setdefault(word, later)) != later]
+
+
+def _levelled(values: np.ndarray, equal: Iterable[tuple[int, int]]) -> np.ndarray:
     """Return the similarities with exact ties where only rounding tells a word from an earlier, equal one.
 
     Equal words enter the first layer of most models as equal vectors. How the matrix product rounds the last bit of
     each row depends on the number of threads and on the machine, and would decide which of them is the most similar.
     """
-    firsts: dict[str, int] = {}
-    equal = [(first, later) for later, word in enumerate(words) if (first := firsts.setdefault(word, later)) != later]
     levelled = values
     for first, later in equal:
         same = np.abs(values[:, :, first] - values[:, :, later]).max(axis=-1) <= _ROUNDING

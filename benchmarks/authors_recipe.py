@@ -120,27 +120,26 @@ def seven_b(arguments: argparse.Namespace, folder: Path) -> None:
     """Put a document of 7B shapes together from random states in float16, without the model."""
     num_words, num_frames, layers = arguments.words, arguments.frames, arguments.layers
     generator = torch.Generator().manual_seed(0)
-    text, audio = (
-        torch.stack([torch.randn(length, arguments.width, generator=generator).half() for _ in range(layers)])
-        for length in (PROMPT + 2 * num_words, PROMPT + num_frames)
-    )
+    runs = {
+        run: torch.stack([torch.randn(length, arguments.width, generator=generator).half() for _ in range(layers)])
+        for run, length in (("text", PROMPT + 2 * num_words), ("audio", PROMPT + num_frames))
+    }
     words = [[20 + 2 * i, 21 + 2 * i] for i in range(num_words)]
     positions = torch.arange(20, 20 + num_frames)
     timings, _ = utterance(0.04 * num_frames, num_words)
     reference = reference_path(timings, num_frames, 0.04)
-    path = folder / "states.h5"
-    steps = [[text[:, -1:]] * (arguments.steps - 1), [audio[:, -1:]] * (arguments.steps - 1)]
+    path, later = folder / "states.h5", arguments.steps - 1
 
     def theirs() -> list[float]:
         path.unlink(missing_ok=True)
-        store(path, "text", [text, *steps[0]])
-        store(path, "audio", [audio, *steps[1]])
+        for run, states in runs.items():
+            store(path, run, [states, *[states[:, -1:]] * later])
         return align_from_file(path, words, positions.numpy(), reference)
 
     def ours() -> AlignmentRecord:
         compared = [
-            compare(pool_words(text[layer], words), audio[layer].index_select(0, positions).float())
-            for layer in range(layers)
+            compare(pool_words(text, words), audio.index_select(0, positions).float())
+            for text, audio in zip(*runs.values(), strict=True)
         ]
         made = _record(torch.stack(compared).numpy(), timings)
         made.to_json()
@@ -153,7 +152,7 @@ def seven_b(arguments: argparse.Namespace, folder: Path) -> None:
     )
     show(times, "this plugin")
     record, stored = len(ours().to_json()), path.stat().st_size
-    raw = 2 * (text.numel() + audio.numel() + 2 * len(steps[0]) * layers * arguments.width)
+    raw = 2 * (sum(states.numel() for states in runs.values()) + 2 * later * layers * arguments.width)
     print(
         f"  on disk: record {record / 1e3:.1f} kB against {raw / 1e6:.0f} MB of float16 states, "
         f"{stored / 1e6:.0f} MB after gzip, ratio {stored / record:.0f}"

@@ -63,6 +63,7 @@ from train_qwen2_audio import make_model, make_processor, save  # noqa: E402
 from alas_metric import score_record  # noqa: E402
 from alas_metric.comparison import compare_runs  # noqa: E402
 from alas_metric.corpus import METRICS, kept  # noqa: E402
+from alas_metric.files import write_atomically  # noqa: E402
 from alas_tasks.demo.files import QWEN2_AUDIO  # noqa: E402
 from model_patches.qwen2_audio import Qwen2AudioAdapter  # noqa: E402
 
@@ -135,10 +136,7 @@ class Study:
         file = self.work / "parts" / ("quick" if self.quick else "whole") / f"{name}.json"
         if not file.exists():
             print(f"{name} ...", flush=True)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            half_written = file.with_suffix(".new")
-            half_written.write_text(json.dumps(rounded(make()), indent=1) + "\n", encoding="utf-8")
-            half_written.replace(file)
+            write_atomically(file, (json.dumps(rounded(make()), indent=1) + "\n").encode())
         return json.loads(file.read_text(encoding="utf-8"))
 
 

@@ -60,13 +60,13 @@ Example:
     (0.0, 1.0, 1, 1)
 """
 
-from alas_metric.alignment import WordTiming, monotonic_alignment_search, reference_path
-from alas_metric.corpus import summarise
-from alas_metric.pair import score_pair
-from alas_metric.record import AlignmentRecord
-from alas_metric.scores import score_record
-from alas_metric.similarity import compare, cosine_similarity
-from alas_metric.units import split_units
+from alas_metric.corpus.aggregate import summarise
+from alas_metric.document.measuring import score_pair
+from alas_metric.document.paths import WordTiming, monotonic_alignment_search, reference_path
+from alas_metric.document.record import AlignmentRecord
+from alas_metric.document.scores import score_record
+from alas_metric.document.similarity import compare, cosine_similarity
+from alas_metric.document.units import split_units
 
 __version__ = "0.1.0"
 

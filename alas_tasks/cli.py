@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from alas_metric.errors import FatalError
-from alas_tasks.custom import ALIASES, Description, check_name, describe, load_documents, task_yaml
+from alas_tasks.custom import load_documents, task_yaml
 from alas_tasks.demo.command import add_parser as add_demo
+from alas_tasks.description import ALIASES, Description, check_name, describe
 from alas_tasks.sources import IEMOCAP, LIBRISPEECH, LIBRISQA, MMAU, HubSource, cached_files, matching_files
 
 _ROLE_HELP = {

@@ -1,6 +1,6 @@
 """From a record in the harness's response to the metrics of its table.
 
-The YAML files name what this module makes from the registry of `alas_metric.corpus`, so that the two cannot
+The YAML files name what this module makes from the registry of `alas_metric.corpus.aggregate`, so that the two cannot
 differ:
 
 - ``process_results_<kind>`` and ``metric_list_<kind>``, where the kind is a key of `TASK_METRICS`;
@@ -14,9 +14,9 @@ from typing import Any
 
 from loguru import logger
 
-from alas_metric import corpus
-from alas_metric.record import AlignmentRecord
-from alas_metric.scores import DocumentScores, score_record
+from alas_metric.corpus import aggregate as corpus
+from alas_metric.document.record import AlignmentRecord
+from alas_metric.document.scores import DocumentScores, score_record
 
 TASK_METRICS: dict[str, tuple[str, ...]] = {
     "free": ("answer_similarity", "answer_similarity_audio", "answer_similarity_text"),

@@ -19,7 +19,7 @@ from platformdirs import user_cache_dir
 
 from alas_metric.errors import FatalError
 from alas_metric.files import write_atomically
-from alas_metric.runs import LOCAL_COPY
+from alas_metric.results.runs import LOCAL_COPY
 
 _commits: dict[str, str] = {}
 """The commit that was read last of each data set, in this process."""

@@ -15,7 +15,7 @@ from loguru import logger
 from alas_metric.errors import FatalError
 from alas_metric.texts import whole_characters
 from alas_tasks.answers import label_reader
-from alas_tasks.custom import Description, choose_columns
+from alas_tasks.description import Description, choose_columns
 from alas_tasks.documents import make_documents, with_encoded_audio
 from alas_tasks.manifests import read_manifest, read_words
 

@@ -34,11 +34,12 @@ from threadpoolctl import threadpool_limits
 from timing import in_turns, show
 
 from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record
-from alas_metric.alignment import reference_path
-from alas_metric.similarity import compare
-from model_patches.capture import pool_words
-from model_patches.paired import PairedRuns, Prepared
-from model_patches.qwen2_audio import Qwen2AudioAdapter
+from alas_metric.document.paths import reference_path
+from alas_metric.document.similarity import compare
+from model_patches.adapters.capture import pool_words
+from model_patches.families.qwen2_audio import Qwen2AudioAdapter
+from model_patches.run.paired import PairedRuns
+from model_patches.run.preparation import Prepared
 
 LAYERS, WIDTH = 33, 4096  # of Qwen2-Audio-7B: hidden states and their size
 PROMPT = 40  # its positions around audio or transcript

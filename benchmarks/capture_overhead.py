@@ -28,11 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from memory import QWEN2_AUDIO_7B
 from timing import in_turns, show
 
-from alas_metric.alignment import WordTiming
-from alas_metric.units import split_units
+from alas_metric.document.paths import WordTiming
+from alas_metric.document.units import split_units
 from alas_tasks.speech import SpeechSample
-from model_patches.paired import PairedRuns, Prepared
-from model_patches.qwen2_audio import Qwen2AudioAdapter
+from model_patches.families.qwen2_audio import Qwen2AudioAdapter
+from model_patches.run.paired import PairedRuns
+from model_patches.run.preparation import Prepared
 
 WORDS_PER_SECOND = 2.5
 QUESTION = "What is said? Answer the  question as short as possible (in 10-15 words)"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from alas_metric import AlignmentRecord, WordTiming
-from alas_metric.record import PATH_KINDS, STATES
+from alas_metric.document.record import PATH_KINDS, STATES
 
 FRAME_SECONDS = 0.04
 WORDS_PER_SECOND = 2.7
@@ -117,7 +117,7 @@ def _paths(steps: np.ndarray, num_frames: int) -> np.ndarray:
 
 
 def _results(number: int, documents: int) -> dict:
-    from alas_metric.corpus import METRICS
+    from alas_metric.corpus.metrics import METRICS
 
     return {
         "results": {TASK: {f"{key},none": None for key in METRICS}},

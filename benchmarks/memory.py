@@ -89,8 +89,8 @@ def salmonn() -> Any:
     from transformers import Blip2QFormerConfig, LlamaConfig, LlamaForCausalLM, WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    from model_patches.salmonn.beats import Beats, BeatsConfig
-    from model_patches.salmonn.model import Parts, SalmonnModel
+    from model_patches.families.salmonn.beats import Beats, BeatsConfig
+    from model_patches.families.salmonn.model import Parts, SalmonnModel
 
     whisper = WhisperConfig(d_model=1280, encoder_layers=32, encoder_attention_heads=20, encoder_ffn_dim=5120)
     beats = BeatsConfig()
@@ -103,7 +103,7 @@ def published(model_type: str) -> Any:
     """A family's model at the size of its published checkpoint; of one that also speaks, the thinker."""
     from transformers import CONFIG_MAPPING
 
-    from model_patches.loading import model_class
+    from model_patches.adapters.loading import model_class
 
     config = CONFIG_MAPPING[model_type](**SHAPES[model_type])
     if hasattr(config, "enable_audio_output"):
@@ -113,7 +113,7 @@ def published(model_type: str) -> Any:
 
 def count(build: Callable[[], Any]) -> tuple[int, int, int, int]:
     """Return the number of weights, their bytes, and the number and size of the hidden states."""
-    from model_patches.capture import find_decoder
+    from model_patches.adapters.capture import find_decoder
 
     with torch.device("meta"):
         model = build()

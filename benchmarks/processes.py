@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from alas_metric.record import AlignmentRecord
+from alas_metric.document.record import AlignmentRecord
 from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 from made_up_runs import FRAME_SECONDS, record, utterance
 
 from alas_metric import score_record
-from alas_metric.corpus import document_items
+from alas_metric.corpus.aggregate import document_items
 
 WIDTH = 4096
 

@@ -24,7 +24,7 @@ from searches import numpy_loop
 from timing import in_turns, show
 
 from alas_metric import AlignmentRecord, monotonic_alignment_search, score_pair, score_record
-from alas_metric.corpus import document_items
+from alas_metric.corpus.aggregate import document_items
 
 
 def package_search(search: object, values: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 
 from corpus_scale import Cost, run
 
-ENTRY = "model_patches.entry"
+ENTRY = "model_patches.harness.entry"
 OF_THE_HARNESS = ("asyncio", "importlib.metadata", "loguru")
 
 

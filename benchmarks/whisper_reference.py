@@ -26,11 +26,11 @@ import whisper
 from loguru import logger
 from timing import in_turns, show
 
-from alas_metric.units import split_units
+from alas_metric.document.units import split_units
+from alas_tasks.audio import SAMPLE_RATE, load_audio
 from alas_tasks.demo.files import TEST_SPLIT, WHISPER
-from alas_tasks.speech import SAMPLE_RATE, load_audio
-from model_patches.alignment_cache import AlignmentCache
-from model_patches.whisper_reference import WhisperReference
+from model_patches.reference.cache import AlignmentCache
+from model_patches.reference.whisper_reference import WhisperReference
 
 WORDS_PER_SECOND = 2.7
 SHAPES = {"tiny": (384, 6, 4), "base": (512, 8, 6)}

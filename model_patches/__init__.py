@@ -1,23 +1,13 @@
 """Patched model wrappers for lmms-eval: hidden states of paired runs, and `probe` for one utterance.
 
-entry.py               the entry point: model ids and task folder
-registry.py            the families
-wrapper.py             mixin that makes a stock wrapper run ALAS tasks
-session.py             the harness's requests, to records
-paired.py              one batch of documents, run twice
-capture.py             hooks that read the prefill's hidden states
-adapter.py             what a family supplies
-huggingface.py         what families of transformers share, and alas_hf: the general adapter
-loading.py             a checkpoint of transformers
-plain.py               other tasks, on ids that the harness does not have
-qwen2_audio.py         one family
-audio_flamingo_3.py    another
-qwen_omni.py           two more
-gemma3n.py             what alas_hf needs for one
-salmonn/               a family that transformers lacks, with its model
-whisper_reference.py   word timestamps
-probing.py             one utterance from Python
-cli.py                 ``alas models``
+registry.py     the families: model ids, checkpoints, and where their code is
+adapters/       what a family supplies, hooks that read the prefill's hidden states, loading
+families/       one file a family, salmonn/ with its model
+reference/      word timestamps
+run/            from the harness's requests to records: preparation, paired runs, journal, dumps
+harness/        the entry point, model wrappers, figures for loggers: all that touches lmms-eval
+probing.py      one utterance from Python
+cli.py          ``alas models``
 """
 
 from __future__ import annotations

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from alas_metric.alignment import WordTiming
-from alas_metric.record import AlignmentRecord
-from alas_tasks.similarity import SentenceSimilarity
-from alas_tasks.speech import SAMPLE_RATE, SpeechSample, load_audio
-from model_patches.adapter import SpeechAdapter
-from model_patches.options import AlasOptions
-from model_patches.paired import PairedRuns, Preparation
+from alas_metric.document.paths import WordTiming
+from alas_metric.document.record import AlignmentRecord
+from alas_tasks.answer_similarity import SentenceSimilarity
+from alas_tasks.audio import SAMPLE_RATE, load_audio
+from alas_tasks.speech import SpeechSample
+from model_patches.adapters.adapter import SpeechAdapter
+from model_patches.adapters.generation import generation_arguments
 from model_patches.registry import adapter_for
-from model_patches.session import describe, generation_arguments, make_whisper
+from model_patches.run.options import AlasOptions, describe, make_whisper
+from model_patches.run.paired import PairedRuns
+from model_patches.run.preparation import Preparation
 
 
 def probe(

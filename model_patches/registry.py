@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-_GENERAL = "model_patches.huggingface.HuggingFaceAdapter"
+_GENERAL = "model_patches.adapters.huggingface.HuggingFaceAdapter"
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Family:
 FAMILIES = (
     Family(
         model_id="qwen2_audio",
-        simple_class="model_patches.qwen2_audio.Qwen2Audio",
-        adapter="model_patches.qwen2_audio.Qwen2AudioAdapter",
+        simple_class="model_patches.harness.qwen2_audio.Qwen2Audio",
+        adapter="model_patches.families.qwen2_audio.Qwen2AudioAdapter",
         checkpoints=(
             Checkpoint(
                 "qwen2_audio",
@@ -70,8 +70,8 @@ FAMILIES = (
     ),
     Family(
         model_id="salmonn",
-        simple_class="model_patches.salmonn.wrapper.Salmonn",
-        adapter="model_patches.salmonn.adapter.SalmonnAdapter",
+        simple_class="model_patches.harness.salmonn.Salmonn",
+        adapter="model_patches.families.salmonn.adapter.SalmonnAdapter",
         checkpoints=(
             Checkpoint(
                 "salmonn",
@@ -84,15 +84,15 @@ FAMILIES = (
     ),
     Family(
         model_id="audio_flamingo_3",
-        simple_class="model_patches.audio_flamingo_3.AudioFlamingo3",
-        adapter="model_patches.audio_flamingo_3.AudioFlamingo3Adapter",
+        simple_class="model_patches.harness.audio_flamingo_3.AudioFlamingo3",
+        adapter="model_patches.families.audio_flamingo_3.AudioFlamingo3Adapter",
         checkpoints=(Checkpoint("audioflamingo3", "nvidia/audio-flamingo-3-hf", 25, "10 minutes, in windows of 30 s"),),
     ),
     Family(
         model_id="qwen2_5_omni",
-        simple_class="model_patches.qwen_omni.Qwen25Omni",
-        chat_class="model_patches.qwen_omni.Qwen25OmniChat",
-        adapter="model_patches.qwen_omni.Qwen25OmniAdapter",
+        simple_class="model_patches.harness.qwen_omni.Qwen25Omni",
+        chat_class="model_patches.harness.qwen_omni.Qwen25OmniChat",
+        adapter="model_patches.families.qwen_omni.Qwen25OmniAdapter",
         checkpoints=(
             Checkpoint("qwen2_5_omni", "Qwen/Qwen2.5-Omni-7B", 25, "all, in pieces of 300 s of one prompt"),
             Checkpoint("qwen2_5_omni_thinker", "a thinker saved alone", 25, "as above", tried="as above"),
@@ -101,9 +101,9 @@ FAMILIES = (
     ),
     Family(
         model_id="qwen3_omni",
-        simple_class="model_patches.qwen_omni.Qwen3Omni",
-        chat_class="model_patches.qwen_omni.Qwen3OmniChat",
-        adapter="model_patches.qwen_omni.Qwen3OmniAdapter",
+        simple_class="model_patches.harness.qwen_omni.Qwen3Omni",
+        chat_class="model_patches.harness.qwen_omni.Qwen3OmniChat",
+        adapter="model_patches.families.qwen_omni.Qwen3OmniAdapter",
         checkpoints=(
             Checkpoint("qwen3_omni_moe", "Qwen/Qwen3-Omni-30B-A3B-Instruct", 13),
             Checkpoint("qwen3_omni_moe_thinker", "a thinker saved alone", 13, tried="as above"),
@@ -112,7 +112,7 @@ FAMILIES = (
     ),
     Family(
         model_id="alas_hf",
-        simple_class="model_patches.huggingface.AlasHf",
+        simple_class="model_patches.harness.huggingface.AlasHf",
         adapter=_GENERAL,
         checkpoints=(
             Checkpoint("musicflamingo", "nvidia/music-flamingo-2601-hf", 25, "20 minutes, in windows of 30 s"),
@@ -128,7 +128,7 @@ FAMILIES = (
                 "mistralai/Voxtral-Mini-3B-2507",
                 12.5,
                 needs=("mistral_common",),
-                adapter="model_patches.voxtral.VoxtralAdapter",
+                adapter="model_patches.families.voxtral.VoxtralAdapter",
             ),
             Checkpoint(
                 "gemma3n",
@@ -136,7 +136,7 @@ FAMILIES = (
                 6.25,
                 "30 s; longer audio is left out",
                 needs=("timm",),
-                adapter="model_patches.gemma3n.Gemma3nAdapter",
+                adapter="model_patches.families.gemma3n.Gemma3nAdapter",
             ),
         ),
     ),

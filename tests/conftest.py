@@ -80,7 +80,7 @@ def jfk() -> Path:
 @pytest.fixture(scope="session")
 def qwen2_audio(qwen2_audio_folder: Path):
     """The adapter of the tiny Qwen2-Audio."""
-    from model_patches.qwen2_audio import Qwen2AudioAdapter
+    from model_patches.families.qwen2_audio import Qwen2AudioAdapter
 
     return Qwen2AudioAdapter(*Qwen2AudioAdapter.load(str(qwen2_audio_folder), dtype="auto", device_map="cpu"))
 

@@ -25,9 +25,9 @@ from speech_samples import run, sample
 from alas_metric import WordTiming
 from alas_tasks.demo.files import QWEN2_AUDIO, TEST_SPLIT, WHISPER
 from alas_tasks.speech import SpeechSample
-from model_patches.options import AlasOptions
-from model_patches.qwen2_audio import Qwen2AudioAdapter
-from model_patches.session import Session
+from model_patches.families.qwen2_audio import Qwen2AudioAdapter
+from model_patches.run.options import AlasOptions
+from model_patches.run.session import Session
 
 
 def documents(count: int) -> list[SpeechSample]:

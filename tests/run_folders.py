@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from alas_metric import AlignmentRecord, WordTiming, score_pair
-from alas_metric.corpus import METRICS
+from alas_metric.corpus.metrics import METRICS
 
 DATE = "20260101_120000"
 

@@ -16,9 +16,9 @@ import numpy as np
 import soundfile
 import torch
 
-from model_patches.salmonn.adapter import SalmonnAdapter
-from model_patches.salmonn.fbank import beats_features
-from model_patches.salmonn.processor import fit
+from model_patches.families.salmonn.adapter import SalmonnAdapter
+from model_patches.families.salmonn.fbank import beats_features
+from model_patches.families.salmonn.processor import fit
 
 AUDIO = {
     "c1_1.0s": "a1_1.0s_float.wav",
@@ -110,7 +110,7 @@ def compare_batch(adapter: SalmonnAdapter, folder: Path) -> Iterator[Difference]
 @torch.no_grad()
 def compare_text(adapter: SalmonnAdapter, folder: Path, case: str) -> Iterator[Difference]:
     """Compare a text prompt."""
-    from alas_metric.units import split_units
+    from alas_metric.document.units import split_units
 
     transcript, instruction = TEXT[case]
     expected = read_expected(folder, case)

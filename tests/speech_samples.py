@@ -7,7 +7,7 @@ from lmms_eval.api.instance import Instance
 
 from alas_metric import AlignmentRecord, WordTiming, split_units
 from alas_tasks.speech import SpeechSample
-from model_patches.session import Session
+from model_patches.run.session import Session
 
 SHORT = {"max_new_tokens": 4, "until": []}
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alas_metric.dumps import Dump, find_dumps, read_dump
-from alas_metric.record import AlignmentRecord
+from alas_metric.document.record import AlignmentRecord
+from alas_metric.results.dumps import Dump, find_dumps, read_dump
 from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 
 TASKS = "alas,alas_demo"
@@ -88,7 +88,7 @@ def test_the_table_shows_the_metrics(one_process) -> None:
 
 
 def test_results_hold_numbers_for_every_key(one_process) -> None:
-    from alas_metric.corpus import METRICS
+    from alas_metric.corpus.metrics import METRICS
 
     scores = one_process[1]["results"]["alas_librisqa"]
     missing = [key for key in METRICS if f"{key},none" not in scores and not key.startswith(("accuracy", "uar"))]
@@ -156,7 +156,7 @@ def dumps(folder: Path) -> dict[tuple[str, str], Dump]:
 
 
 def test_the_first_documents_can_be_drawn(world, one_process, tmp_path) -> None:
-    from alas_metric.cli import main
+    from alas_metric.commands.main import main
 
     found = dumps(world[0] / "one")
     for task, records in one_process[2].items():
@@ -169,7 +169,7 @@ def test_the_first_documents_can_be_drawn(world, one_process, tmp_path) -> None:
 def test_rescoring_gives_the_runs_own_numbers(world, one_process) -> None:
     out = world[0] / "scores.json"
     done = subprocess.run(
-        [sys.executable, "-m", "alas_metric.cli", "score", str(world[0] / "one"), "--json", str(out)],
+        [sys.executable, "-m", "alas_metric.commands.main", "score", str(world[0] / "one"), "--json", str(out)],
         env=world[1],
         capture_output=True,
         text=True,

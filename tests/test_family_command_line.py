@@ -9,7 +9,7 @@ import sys
 import pytest
 from tiny_families import MAKERS, NEEDS
 
-from alas_metric.record import AlignmentRecord
+from alas_metric.document.record import AlignmentRecord
 from model_patches.registry import FAMILIES
 
 OWN_ID = ("audio_flamingo_3", "qwen2_5_omni", "qwen3_omni")

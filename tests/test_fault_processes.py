@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from alas_metric.record import AlignmentRecord
+from alas_metric.document.record import AlignmentRecord
 from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from alas_metric.record import AlignmentRecord
+from alas_metric.document.record import AlignmentRecord
 
 STOCK_TASK = """
 task: stock_sound
@@ -66,8 +66,8 @@ def evaluate(tmp_path_factory, qwen2_audio_folder, sentence_bert_folder):
 @pytest.fixture(scope="module")
 def own(evaluate) -> str:
     """A user's own task with gold words, so that no Whisper is needed."""
-    from alas_metric.cli import main
-    from alas_tasks.task_files import register_task_file
+    from alas_metric.commands.main import main
+    from model_patches.harness.task_files import register_task_file
 
     assert main(["new-task", "own_speech", "--data", str(evaluate.manifest), "--output", str(evaluate.folder)]) == 0
     return register_task_file(evaluate.manager, str(evaluate.folder / "own_speech.yaml"))

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from alas_metric.errors import FatalError
-from alas_tasks.similarity import SentenceSimilarity
-from model_patches.loading import load_pretrained
-from model_patches.whisper_reference import WhisperReference
+from alas_tasks.answer_similarity import SentenceSimilarity
+from model_patches.adapters.loading import load_pretrained
+from model_patches.reference.whisper_reference import WhisperReference
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("alas_metric", "alas_tasks", "model_patches", "tools", "benchmarks")

@@ -15,9 +15,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from alas_metric.corpus import METRICS
+from alas_metric.corpus.metrics import METRICS
 from alas_metric.errors import FatalError
-from alas_metric.runs import find_runs, score_run
+from alas_metric.results.runs import find_runs, score_run
 from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 
 TASKS = ("alas_demo_sqa", "alas_demo_emotion")
@@ -122,9 +122,9 @@ def _shown(value: Any) -> str:
 
 def draw(values: Mapping[str, Mapping[str, Any]], results: Path, output: Path) -> list[Path]:
     """Draw the layer curves of each task and the alignment pictures; return the PNG files, SVG lie beside them."""
-    from alas_metric.dumps import find_dumps, read_dump
-    from alas_metric.figures import alignment_picture, layer_curves, save
-    from alas_metric.report import baselines
+    from alas_metric.figures.figures import alignment_picture, layer_curves, save
+    from alas_metric.report.curves import baselines
+    from alas_metric.results.dumps import find_dumps, read_dump
 
     drawn: list[Path] = []
     for task in TASKS:

@@ -19,7 +19,8 @@ HEAVY = ("torch", "transformers", "lmms_eval", "datasets", "sentence_transformer
 SCORE = """
 import sys
 import alas_metric
-from alas_metric import cli, runs
+from alas_metric.commands import main
+from alas_metric.results import runs
 record = alas_metric.AlignmentRecord.from_json(open(sys.argv[1]).read())
 assert alas_metric.summarise([alas_metric.score_record(record)])["kept"] == 1
 print([name for name in sys.argv[2:] if name in sys.modules])
@@ -41,9 +42,11 @@ def test_exports() -> None:
     assert alas_metric.__version__ == "0.1.0"
 
 
-@pytest.mark.parametrize("name", ["", *(module.name for module in pkgutil.iter_modules(alas_metric.__path__))])
+@pytest.mark.parametrize(
+    "name", ["", *(module.name for module in pkgutil.walk_packages(alas_metric.__path__, "alas_metric."))]
+)
 def test_examples_run(name: str) -> None:
-    module = importlib.import_module(f"alas_metric.{name}" if name else "alas_metric")
+    module = importlib.import_module(name or "alas_metric")
     found = doctest.testmod(module)
     assert found.failed == 0
     assert name or found.attempted > 5

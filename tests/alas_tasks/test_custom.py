@@ -16,11 +16,12 @@ from worlds import UTTERANCES, encoded, make_hub_cache, make_manifest, parquet_w
 
 from alas_metric.errors import FatalError
 from alas_tasks import cli
-from alas_tasks.custom import check_name, choose_columns, find_data, read_description
+from alas_tasks.audio import load_audio
+from alas_tasks.custom import read_description
+from alas_tasks.description import check_name, choose_columns, find_data
 from alas_tasks.hub_layout import split_patterns
 from alas_tasks.manifests import read_manifest, read_words
-from alas_tasks.speech import load_audio
-from alas_tasks.task_files import with_task_files
+from model_patches.harness.task_files import with_task_files
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from worlds import encoded, speech_like
 
 from alas_metric.errors import SkipDocument
-from alas_tasks.speech import SAMPLE_RATE, load_audio
+from alas_tasks.audio import SAMPLE_RATE, load_audio
 
 KINDS = {
     "FLAC": {"kind": "FLAC"},
@@ -104,7 +104,7 @@ def test_rates_that_no_recording_has(rate: int) -> None:
 
 def test_a_small_file_of_hours_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     """FLAC packs silence a thousand times and more."""
-    monkeypatch.setattr("alas_tasks.speech.MAX_SAMPLES", 2**20)
+    monkeypatch.setattr("alas_tasks.audio.MAX_SAMPLES", 2**20)
     content = encoded(np.zeros(2**22, np.float32), SAMPLE_RATE)
     assert len(content) < 100_000
     with memory_below(30_000_000), pytest.raises(SkipDocument, match="too_long"):

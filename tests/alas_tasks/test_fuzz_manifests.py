@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alas_metric.errors import FatalError
-from alas_tasks.custom import ALIASES, Description, describe, load_documents, read_description, task_yaml
+from alas_tasks.custom import load_documents, read_description, task_yaml
+from alas_tasks.description import ALIASES, Description, describe
 from alas_tasks.documents import FEATURES
 from alas_tasks.manifests import read_manifest, read_words
 from alas_tasks.speech import doc_to_visual

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from lmms_eval.utils import make_table
 
-from alas_metric import corpus
-from alas_metric.alignment import WordTiming
-from alas_metric.pair import score_pair
-from alas_metric.record import AlignmentRecord
+from alas_metric.corpus import aggregate as corpus
+from alas_metric.document.measuring import score_pair
+from alas_metric.document.paths import WordTiming
+from alas_metric.document.record import AlignmentRecord
 from alas_tasks import scoring
 
 DOC = {"uid": "u1", "speaker": "s1"}

@@ -24,10 +24,10 @@ from worlds import (
 )
 
 import alas_tasks
-from alas_metric import corpus
+from alas_metric.corpus import aggregate as corpus
 from alas_metric.errors import FatalError
 from alas_tasks import sources
-from alas_tasks.speech import load_audio
+from alas_tasks.audio import load_audio
 
 FOLDER = str(Path(alas_tasks.__file__).parent)
 

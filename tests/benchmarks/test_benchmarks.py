@@ -34,7 +34,7 @@ def test_a_benchmark_prints_its_ratios(name: str, capsys: pytest.CaptureFixture[
 
 def test_the_import_of_the_entry_point_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
     import_module("start_up").main(["--rounds", "0"])
-    assert re.search(r"import of model_patches.entry after [^:]+: \d+\.\d ms", capsys.readouterr().out)
+    assert re.search(r"import of model_patches.harness.entry after [^:]+: \d+\.\d ms", capsys.readouterr().out)
 
 
 def test_made_up_paths_are_those_of_records() -> None:

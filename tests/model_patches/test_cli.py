@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alas_metric.cli import main
+from alas_metric.commands.main import main
 from model_patches import cli
 from model_patches.registry import FAMILIES
 

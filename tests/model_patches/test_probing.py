@@ -10,10 +10,11 @@ import torch
 from alas_metric import AlignmentRecord, WordTiming, score_record, summarise
 from alas_metric.errors import SkipDocument
 from model_patches import probe
-from model_patches.paired import PairedRuns, Preparation
+from model_patches.adapters.generation import generation_arguments
+from model_patches.reference.whisper_reference import WhisperReference
 from model_patches.registry import adapter_for
-from model_patches.session import generation_arguments
-from model_patches.whisper_reference import WhisperReference
+from model_patches.run.paired import PairedRuns
+from model_patches.run.preparation import Preparation
 
 AUDIO = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
 WORDS = [WordTiming(word, i * 0.5, i * 0.5 + 0.4) for i, word in enumerate(["the", "quick", "brown", "fox"])]
@@ -43,7 +44,7 @@ def test_it_is_the_record_of_the_paired_runs(qwen2_audio, model, sentence_bert_f
     arguments["sbert"] = str(sentence_bert_folder)
     record = probe(model, qwen2_audio.processor, AUDIO, TRANSCRIPT, **arguments)
     assert summarise([score_record(record)], threshold=-1.0)["kept"] == 1
-    from alas_tasks.similarity import SentenceSimilarity
+    from alas_tasks.answer_similarity import SentenceSimilarity
     from alas_tasks.speech import SpeechSample
 
     sample = SpeechSample(uid="u", audio=None, transcript=TRANSCRIPT, words=WORDS)
@@ -78,7 +79,7 @@ def test_inside_a_training_loop(qwen2_audio, model) -> None:
 def test_a_file_another_rate_and_whisper(qwen2_audio, model, whisper_file, tmp_path) -> None:
     path = tmp_path / "speech.wav"
     soundfile.write(path, np.stack([np.repeat(AUDIO, 2)] * 2, axis=1), 32000)
-    from model_patches.alignment_cache import AlignmentCache
+    from model_patches.reference.cache import AlignmentCache
 
     whisper = WhisperReference(str(whisper_file), cache=AlignmentCache(tmp_path))
     record = probe(model, qwen2_audio.processor, str(path), TRANSCRIPT, reference=whisper)

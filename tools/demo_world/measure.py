@@ -22,11 +22,11 @@ import torch
 from speech import ANIMALS, COLOURS, PLACES, QUESTIONS, TIMES, VERBS
 from train_qwen2_audio import EMOTION, QUESTION_END, REPEAT
 
-from alas_metric.units import split_units
+from alas_metric.document.units import split_units
+from alas_tasks.audio import load_audio
 from alas_tasks.demo.files import QWEN2_AUDIO, TEST_SPLIT, WHISPER
-from alas_tasks.speech import load_audio
-from model_patches.qwen2_audio import Qwen2AudioAdapter
-from model_patches.whisper_reference import WhisperReference
+from model_patches.families.qwen2_audio import Qwen2AudioAdapter
+from model_patches.reference.whisper_reference import WhisperReference
 
 BATCH = 16
 

@@ -15,7 +15,7 @@ from recipe import States
 from sklearn.linear_model import RidgeCV
 
 from alas_metric import compare, score_pair
-from alas_metric.scores import spoken_positions
+from alas_metric.document.scores import spoken_positions
 
 PENALTIES = np.logspace(-2, 4, 7)
 

@@ -1,6 +1,6 @@
 """The demo's utterances through the plugin's own paired runs, as they are or changed on the way.
 
-What is measured is what the harness would measure: `model_patches.paired.PairedRuns` makes the records,
+What is measured is what the harness would measure: `model_patches.run.paired.PairedRuns` makes the records,
 `alas_metric` scores them. Only what a control changes is done here.
 """
 
@@ -17,17 +17,19 @@ import torch
 from train_qwen2_audio import EMOTION, QUESTION_END
 
 from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record, split_units, summarise
-from alas_metric.comparison import COMPARED
-from alas_metric.scores import DocumentScores
+from alas_metric.corpus.significance import COMPARED
+from alas_metric.document.scores import DocumentScores
 from alas_tasks.answers import label_reader, read_emotion
+from alas_tasks.audio import load_audio
 from alas_tasks.demo.files import TEST_SPLIT, WHISPER
-from alas_tasks.speech import SpeechSample, load_audio
-from model_patches.alignment_cache import AlignmentCache
-from model_patches.capture import Decoder
-from model_patches.paired import PairedRuns, Prepared
-from model_patches.qwen2_audio import Qwen2AudioAdapter
-from model_patches.session import generation_arguments
-from model_patches.whisper_reference import WhisperReference
+from alas_tasks.speech import SpeechSample
+from model_patches.adapters.capture import Decoder
+from model_patches.adapters.generation import generation_arguments
+from model_patches.families.qwen2_audio import Qwen2AudioAdapter
+from model_patches.reference.cache import AlignmentCache
+from model_patches.reference.whisper_reference import WhisperReference
+from model_patches.run.paired import PairedRuns
+from model_patches.run.preparation import Prepared
 
 BATCH = 8
 GOLD, ALIGNED, TRANSCRIBED = "words", "aligned", "transcribed"

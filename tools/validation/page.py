@@ -13,7 +13,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measuring import COMPARED
 
-from alas_metric.figure_style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, metric_name, new_figure, save, styled
+from alas_metric.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    VERMILION,
+    metric_name,
+    new_figure,
+    save,
+    styled,
+)
 
 TEMPLATE = Path(__file__).with_name("page.md.jinja")
 STAYS = (

@@ -22,10 +22,10 @@ from controls import scaled
 from measuring import Document
 
 from alas_metric import WordTiming, cosine_similarity, monotonic_alignment_search
-from alas_metric.scores import alignment_error, spoken_positions
+from alas_metric.document.scores import alignment_error, spoken_positions
 from alas_tasks.demo.files import WHISPER
-from model_patches.capture import capture_prefill
-from model_patches.qwen2_audio import Qwen2AudioAdapter
+from model_patches.adapters.capture import capture_prefill
+from model_patches.families.qwen2_audio import Qwen2AudioAdapter
 
 CHOICES = ("tokens", "stretch", "silence", "trim")
 

@@ -61,11 +61,12 @@ from speech import WORDS  # noqa: E402
 from train_qwen2_audio import make_model, make_processor, save  # noqa: E402
 
 from alas_metric import score_record  # noqa: E402
-from alas_metric.comparison import compare_runs  # noqa: E402
-from alas_metric.corpus import METRICS, kept  # noqa: E402
+from alas_metric.corpus.answer_filter import kept  # noqa: E402
+from alas_metric.corpus.metrics import METRICS  # noqa: E402
+from alas_metric.corpus.significance import compare_runs  # noqa: E402
 from alas_metric.files import write_atomically  # noqa: E402
 from alas_tasks.demo.files import QWEN2_AUDIO  # noqa: E402
-from model_patches.qwen2_audio import Qwen2AudioAdapter  # noqa: E402
+from model_patches.families.qwen2_audio import Qwen2AudioAdapter  # noqa: E402
 
 QUICK_DOCUMENTS = 8
 SEED = 0

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import yaml
 
-from alas_metric.alignment import WordTiming
-from alas_metric.scores import score_record
-from alas_metric.units import split_units
+from alas_metric.document.paths import WordTiming
+from alas_metric.document.scores import score_record
+from alas_metric.document.units import split_units
 from alas_tasks.answers import read_label
+from alas_tasks.audio import SAMPLE_RATE, load_audio
 from alas_tasks.demo import utils
 from alas_tasks.demo.files import FOLDER, QWEN2_AUDIO, TEST_SPLIT, WHISPER
 from alas_tasks.documents import with_encoded_audio
-from alas_tasks.speech import SAMPLE_RATE, load_audio
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_documents_of_both_tasks(data) -> None:
 
 @pytest.fixture(scope="module")
 def listener():
-    from model_patches.qwen2_audio import Qwen2AudioAdapter
+    from model_patches.families.qwen2_audio import Qwen2AudioAdapter
 
     return Qwen2AudioAdapter(*Qwen2AudioAdapter.load(str(QWEN2_AUDIO), dtype="auto", device_map="cpu"))
 
@@ -119,7 +119,7 @@ def evidence(model, processor, rows) -> np.ndarray:
 
 @pytest.mark.parametrize("mode", ["align", "transcribe"])
 def test_whisper_finds_the_words_times(mode, some) -> None:
-    from model_patches.whisper_reference import WhisperReference
+    from model_patches.reference.whisper_reference import WhisperReference
 
     reference = WhisperReference(str(WHISPER), mode=mode, device="cpu")
     errors = []

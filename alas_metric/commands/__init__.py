@@ -1,0 +1,1 @@
+"""The ``alas`` command: one file a command."""

@@ -1,0 +1,93 @@
+"""``alas picture``: similarity matrices of documents with their paths."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from alas_metric.commands.shared import (
+    add_reference_option,
+    add_run_options,
+    output_folder,
+    report,
+    show_files,
+    writing,
+)
+from alas_metric.errors import FatalError
+from alas_metric.results.dumps import DumpFile, find_dumps, read_dump
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the ``alas`` command."""
+    picture = subparsers.add_parser(
+        "picture",
+        help="draw the similarity matrices of a document with their paths",
+        description="Draw the similarity matrices of documents with the reference path (white) and the path that was "
+        "found (red). The run must have kept similarities: --model_args alas_dump=N.",
+    )
+    add_run_options(picture)
+    picture.add_argument("--doc", action="append", metavar="UID", help="document; again for more; default: every one")
+    picture.add_argument(
+        "--layers", type=_layers, metavar="LIST", help="such as 0,5,last; default: 0,5,10,last as far as there are"
+    )
+    add_reference_option(picture)
+    picture.add_argument("--centred", action="store_true", help="with each modality's mean removed")
+    picture.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_pictures")
+    picture.set_defaults(func=_picture)
+
+
+def _layers(text: str) -> list[int]:
+    """Read ``0,5,last``; -1 is the last layer."""
+    try:
+        return [-1 if part.strip() == "last" else _layer(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected layers such as 0,5,last, got {text!r}") from None
+
+
+def _layer(text: str) -> int:
+    layer = int(text)
+    if layer < 0:
+        raise ValueError(text)
+    return layer
+
+
+def _picture(arguments: argparse.Namespace) -> int:
+    """Draw the pictures and print their files."""
+    from alas_metric.figures.figures import alignment_picture, save
+
+    files = _files(arguments)
+    wanted = [file for file in files if arguments.doc is None or any(map(file.may_be, arguments.doc))]
+    output = arguments.output or output_folder(arguments.run_dir, "alas_pictures")
+    state = "centred" if arguments.centred else "raw"
+    drawn = 0
+    for file in wanted:
+        try:
+            dump = read_dump(file.path)
+            if arguments.doc is not None and dump.record.uid not in arguments.doc:
+                continue
+            figure = alignment_picture(dump, arguments.layers, arguments.reference, state)
+        except (OSError, ValueError) as error:
+            report([f"{file.path}: {error}"])
+            continue
+        stem = output / file.model / f"{file.task}-{file.path.stem}{'-centred' * arguments.centred}"
+        with writing(output):
+            show_files(save(figure, stem))
+        drawn += 1
+    if not drawn:
+        names = ", ".join(sorted({file.path.stem.partition("-")[2] for file in files}))
+        raise FatalError(f"nothing was drawn; similarities were kept of {names}")
+    return 0
+
+
+def _files(arguments: argparse.Namespace) -> list[DumpFile]:
+    try:
+        files = find_dumps(arguments.run_dir, arguments.date, arguments.task)
+    except ValueError as error:
+        raise FatalError(str(error)) from None
+    if not files:
+        raise FatalError(
+            f"no similarities in {arguments.run_dir}: records hold paths only. Run lmms-eval with --output_path and "
+            "--model_args alas_dump=N to keep those of N documents."
+        )
+    return files

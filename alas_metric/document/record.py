@@ -1,0 +1,375 @@
+"""The alignment record: all that is kept of one document, and all that scoring needs.
+
+The model side returns it as the response to the harness, one line of JSON. Records are also read from the
+runs of others, so that reading checks every field and bounds every size before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from alas_metric.document.paths import WordTiming
+from alas_metric.errors import CAUSES
+from alas_metric.texts import whole_characters
+
+SCHEMA_VERSION = 1
+PATH_KINDS = ("raw", "centred", "raw_chance", "centred_chance")
+STATES = ("raw", "centred")
+MAX_CHARACTERS = 2**24
+MAX_CELLS = 2**28
+"""Words times positions: about 30 minutes of speech at 25 positions a second."""
+MAX_PATH_ENTRIES = 2**23
+"""Layers times path length, of one of the four paths."""
+MAX_LAYERS = 2**10
+"""The bootstrap holds 2,000 values of each."""
+_ROUNDING = 1e-3
+"""By how much a cosine may lie outside of -1 to 1."""
+
+
+@dataclass(eq=False)
+class AlignmentRecord:
+    """What one document leaves behind: texts, answers, references, paths and frame hits of every layer.
+
+    Layers follow ``output_hidden_states``: entry 0 is what enters the first decoder layer, entry L comes
+    after the final norm. It carries no timing of the run, so that equal runs give equal records.
+
+    Args:
+        uid: the document's id in its data set.
+        words: the N words of the transcript that were scored, with their punctuation.
+        transcript: the text that the text prompt held.
+        frame_seconds: seconds per audio position.
+        num_frames: number T of audio positions.
+        references: word timestamps in seconds by the name of their source, N each.
+        reference: the name of the primary one.
+        paths: for each of `PATH_KINDS` the paths of all layers, int array ``(L + 1, K)``, see `alignment`.
+        hits: by reference, then by each of `STATES`, the summed frame hits of each layer, ``(L + 1,)``.
+        speaker: who speaks, None if unknown.
+        transcript_source: ``"dataset"`` or ``"whisper"``.
+        instruction: the question or task of the prompts.
+        target: the gold answer, None if there is none.
+        audio_answer: what the model answered to the audio; None if answering was off.
+        text_answer: what it answered to the transcript.
+        similarities: free answers: cosine similarities ``responses``, ``audio_target``, ``text_target``.
+        labels: closed answers: the labels read from ``audio``, ``text`` and ``target``, None where
+            unreadable.
+        settings: how the record came about, free-form.
+        skipped: None, or why there is nothing to score: ``{"cause", "detail"}``.
+    """
+
+    uid: str
+    words: list[str]
+    transcript: str
+    frame_seconds: float
+    num_frames: int
+    references: dict[str, list[WordTiming]]
+    reference: str
+    paths: dict[str, np.ndarray]
+    hits: dict[str, dict[str, np.ndarray]]
+    speaker: str | None = None
+    transcript_source: str = "dataset"
+    instruction: str = ""
+    target: str | None = None
+    audio_answer: str | None = None
+    text_answer: str | None = None
+    similarities: dict[str, float | None] = field(default_factory=dict)
+    labels: dict[str, str | None] | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] | None = None
+
+    @property
+    def num_words(self) -> int:
+        """Number N of words."""
+        return len(self.words)
+
+    @property
+    def num_layers(self) -> int:
+        """Number L + 1 of layers with entry 0, 0 for a skipped document."""
+        return len(self.paths["raw"]) if self.paths else 0
+
+    @property
+    def swapped(self) -> bool:
+        """Whether there are fewer positions than words, so that paths index positions."""
+        return self.num_frames < self.num_words
+
+    @property
+    def forced(self) -> bool:
+        """Whether only one path exists, whatever the similarities are."""
+        return 1 in (self.num_words, self.num_frames) or self.num_words == self.num_frames
+
+    @classmethod
+    def skip(cls, uid: str, cause: str, detail: str, speaker: str | None = None) -> AlignmentRecord:
+        """Return the record of a document that cannot be scored.
+
+        Args:
+            uid: the document.
+            cause: a key of `errors.CAUSES`.
+            detail: what exactly was found.
+            speaker: who speaks, None if unknown.
+
+        Raises:
+            ValueError: If the cause is unknown.
+        """
+        skipped = _skipped({"cause": cause, "detail": detail})
+        return cls(uid, [], "", 0.0, 0, {}, "", {}, {}, speaker=speaker, skipped=skipped)
+
+    def to_json(self) -> str:
+        """Return the record as one line of ASCII JSON without ``<``, ``>`` and ``&``.
+
+        Filters that strip ``<think>`` tags from answers thus never touch it.
+
+        Raises:
+            ValueError: If a path is not monotone and surjective, or a number is not finite.
+        """
+        data = {"schema": SCHEMA_VERSION} | {item.name: getattr(self, item.name) for item in fields(self)}
+        data["references"] = {
+            name: [[word.word, word.start, word.end] for word in words] for name, words in self.references.items()
+        }
+        data["paths"] = {kind: _steps(path) for kind, path in self.paths.items()}
+        data["hits"] = {
+            name: {state: np.asarray(sums, np.float64).tolist() for state, sums in hits.items()}
+            for name, hits in self.hits.items()
+        }
+        text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+    @classmethod
+    def from_json(cls, text: str) -> AlignmentRecord:
+        """Return the record that a line of JSON holds.
+
+        Raises:
+            ValueError: If it is no record, says which field is wrong and what was expected.
+        """
+        data = _load(text)
+        values = {name: _field(data, name, read) for name, read in _READERS.items()}
+        values["skipped"] = _field(data, "skipped", _optional(_skipped))
+        if values["skipped"] is not None:
+            values |= {"paths": {}, "hits": {}, "references": {}}
+            return cls(**values)
+        check_sizes(len(values["words"]), values["num_frames"], 0)
+        _check_grid(values)
+        references = _field(data, "references", lambda v: _references(v, len(values["words"])))
+        paths = _field(data, "paths", lambda v: _paths(v, len(values["words"]), values["num_frames"]))
+        hits = _field(data, "hits", lambda v: _hits(v, references, len(paths["raw"]), values["num_frames"]))
+        if values["reference"] not in references:
+            raise ValueError(f"record: reference {values['reference']!r} is not among {sorted(references)}")
+        return cls(**values, references=references, paths=paths, hits=hits)
+
+
+def check_sizes(num_words: int, num_frames: int, num_layers: int) -> None:
+    """Refuse sizes that no measured pair has.
+
+    Raises:
+        ValueError: If words times positions, layers times path length, or layers are beyond the bounds above.
+    """
+    entries = max(num_layers, 1) * max(num_words, num_frames)
+    if num_words * num_frames > MAX_CELLS or entries > MAX_PATH_ENTRIES or num_layers > MAX_LAYERS:
+        raise ValueError(
+            f"record: {num_words} words x {num_frames} positions x {num_layers} layers is too large; at most "
+            f"{MAX_CELLS} words x positions, {MAX_PATH_ENTRIES} layers x path entries and {MAX_LAYERS} layers can be "
+            "scored"
+        )
+
+
+def _load(text: str) -> dict[str, Any]:
+    """Parse the line and check that it is a record of this schema."""
+    if not isinstance(text, str):
+        raise ValueError(f"record: expected a string of JSON, got {type(text).__name__}")
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"record: {len(text)} characters; at most {MAX_CHARACTERS} are read")
+    try:
+        data = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"record: not JSON ({error}); it begins with {text[:40]!r}") from None
+    if not isinstance(data, dict) or "schema" not in data:
+        raise ValueError("record: expected a JSON object with a field 'schema': is this an answer of another task?")
+    if type(data["schema"]) is not int or data["schema"] != SCHEMA_VERSION:
+        raise ValueError(f"record: expected schema {SCHEMA_VERSION}, got {data['schema']!r}: another version wrote it")
+    return data
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _field(data: Mapping[str, Any], name: str, read: Callable[[Any], Any]) -> Any:
+    """Return a field as its reader gives it, naming the field in the error."""
+    if name not in data:
+        raise ValueError(f"record: field {name!r} is missing")
+    try:
+        return read(data[name])
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"record: field {name!r}: {error}") from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected a string, got {_brief(value)}")
+    return whole_characters(value)
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"expected a finite number, got {_brief(value)}")
+    return float(value)
+
+
+def _cosine(value: Any) -> float:
+    if abs(number := _number(value)) > 1 + _ROUNDING:
+        raise ValueError(f"expected a cosine, from -1 to 1, got {number}")
+    return number
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"expected an integer from 0 up, got {_brief(value)}")
+    return value
+
+
+def _source(value: Any) -> str:
+    if value not in ("dataset", "whisper"):
+        raise ValueError(f"expected 'dataset' or 'whisper', got {_brief(value)}")
+    return str(value)
+
+
+def _optional(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
+def _list_of(read: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
+    def read_list(value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise ValueError(f"expected a list, got {_brief(value)}")
+        return [read(entry) for entry in value]
+
+    return read_list
+
+
+def _dict_of(read: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
+    def read_dict(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValueError(f"expected an object, got {_brief(value)}")
+        return {_text(key): read(entry) for key, entry in value.items()}
+
+    return read_dict
+
+
+def _labels(value: Any) -> dict[str, str | None]:
+    labels = _dict_of(_optional(_text))(value)
+    if set(labels) != {"audio", "text", "target"}:
+        raise ValueError(f"expected 'audio', 'text' and 'target', got {sorted(labels)}")
+    return labels
+
+
+def _skipped(value: Any) -> dict[str, str]:
+    skipped = _dict_of(_text)(value)
+    if set(skipped) != {"cause", "detail"} or skipped["cause"] not in CAUSES:
+        raise ValueError(f"expected a cause out of {sorted(CAUSES)} and a detail, got {_brief(value)}")
+    return skipped
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "uid": _text,
+    "speaker": _optional(_text),
+    "words": _list_of(_text),
+    "transcript": _text,
+    "transcript_source": _source,
+    "instruction": _text,
+    "target": _optional(_text),
+    "audio_answer": _optional(_text),
+    "text_answer": _optional(_text),
+    "similarities": _dict_of(_optional(_cosine)),
+    "labels": _optional(_labels),
+    "frame_seconds": _number,
+    "num_frames": _count,
+    "reference": _text,
+    "settings": _dict_of(_text),
+}
+
+
+def _check_grid(values: Mapping[str, Any]) -> None:
+    """Check that there is something to align."""
+    if not values["words"] or not values["num_frames"]:
+        raise ValueError("record: expected at least one word and one position, or the field 'skipped'")
+    if not 1e-6 <= values["frame_seconds"] <= 1e6:
+        raise ValueError(f"record: field 'frame_seconds': expected seconds, got {values['frame_seconds']}")
+
+
+def _references(value: Any, num_words: int) -> dict[str, list[WordTiming]]:
+    references = _dict_of(_list_of(_word_timing))(value)
+    for name, words in references.items():
+        if len(words) != num_words:
+            raise ValueError(f"{name!r} has {len(words)} words where the transcript has {num_words}")
+    return references
+
+
+def _word_timing(value: Any) -> WordTiming:
+    if not isinstance(value, list) or len(value) != 3:
+        raise ValueError(f"expected [word, start, end], got {_brief(value)}")
+    word, start, end = _text(value[0]), _number(value[1]), _number(value[2])
+    if not 0 <= start <= end:
+        raise ValueError(f"expected 0 <= start <= end, got {_brief(value)}")
+    return WordTiming(word, start, end)
+
+
+def _steps(paths: np.ndarray) -> list[list[int]]:
+    """Return, for each path of (L + 1, K), the positions k with path[k] = path[k - 1] + 1."""
+    moves = np.diff(paths, axis=-1)
+    if paths.ndim != 2 or not paths.shape[1] or (paths[:, 0] != 0).any() or not ((moves == 0) | (moves == 1)).all():
+        raise ValueError("record: a path must begin at 0 and go on by 0 or 1 at every entry")
+    return [(np.flatnonzero(row) + 1).tolist() for row in moves]
+
+
+def _paths(value: Any, num_words: int, num_frames: int) -> dict[str, np.ndarray]:
+    """Read all kinds of paths, (L + 1, K) each."""
+    if not isinstance(value, dict) or set(value) != set(PATH_KINDS):
+        raise ValueError(f"expected an object of {PATH_KINDS}, got {_brief(value)}")
+    sizes = {len(steps) if isinstance(steps, list) else 0 for steps in value.values()}
+    if len(sizes) != 1 or 0 in sizes:
+        raise ValueError("expected the same number of layers, at least one, in every kind of path")
+    check_sizes(num_words, num_frames, sizes.pop())
+    longer, shorter = max(num_words, num_frames), min(num_words, num_frames)
+    return {kind: _path(value[kind], kind, longer, shorter) for kind in PATH_KINDS}
+
+
+def _path(layers: list[Any], kind: str, longer: int, shorter: int) -> np.ndarray:
+    """Turn the step positions of each layer, ``shorter - 1`` numbers, into paths (L + 1, longer)."""
+    if set(map(type, layers)) != {list} or set(map(len, layers)) != {shorter - 1}:
+        raise ValueError(f"{kind!r} needs {shorter - 1} step positions in every layer")
+    if set(map(type, chain.from_iterable(layers))) - {int}:
+        raise ValueError(f"{kind!r}: step positions must be integers")
+    steps = np.fromiter(chain.from_iterable(layers), np.int64).reshape(len(layers), shorter - 1)
+    if ((steps < 1) | (steps >= longer)).any():
+        raise ValueError(f"{kind!r}: step positions must lie from 1 to {longer - 1}")
+    if (np.diff(steps, axis=-1) <= 0).any():
+        raise ValueError(f"{kind!r} is not monotone: step positions must increase")
+    moves = np.zeros((len(layers), longer), dtype=np.int32)
+    np.put_along_axis(moves, steps, 1, axis=-1)
+    return np.cumsum(moves, axis=-1, dtype=np.int32)
+
+
+def _hits(value: Any, references: Mapping[str, Any], num_layers: int, num_frames: int) -> dict[str, Any]:
+    """Read the frame hits of every reference."""
+    hits = _dict_of(_dict_of(_list_of(_number)))(value)
+    if set(hits) != set(references):
+        raise ValueError(f"expected the references {sorted(references)}, got {sorted(hits)}")
+    for name, states in hits.items():
+        if set(states) != set(STATES) or any(len(sums) != num_layers for sums in states.values()):
+            raise ValueError(f"{name!r} needs one sum per layer ({num_layers}) for each of {STATES}")
+        if any(not 0 <= entry <= num_frames for sums in states.values() for entry in sums):
+            raise ValueError(f"{name!r} holds a sum outside 0..{num_frames}, the number of positions")
+    return {name: {state: np.array(hits[name][state]) for state in STATES} for name in hits}
+
+
+def _brief(value: Any) -> str:
+    """Return a value for an error message, cut to a bearable length."""
+    if isinstance(value, Sequence | Mapping) and not isinstance(value, str):
+        return f"{type(value).__name__} of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

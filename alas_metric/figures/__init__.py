@@ -1,0 +1,1 @@
+"""One figure a function, and the style that all share."""

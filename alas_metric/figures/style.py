@@ -1,0 +1,141 @@
+"""One look for every figure: sizes for a paper's column, colours that colour-blind readers tell apart, axis labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from alas_metric.corpus.metrics import METRICS
+from alas_metric.texts import printable
+
+COLUMN_INCHES = 3.3
+"""Width of one column of a paper."""
+# Okabe and Ito 2008, https://jfly.uni-koeln.de/color/.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#767676"
+FOUND = "#FF3B30"
+REFERENCE = "#FFFFFF"
+# Stays dark enough for a white line and blue enough for a red one, also where red and green look the same.
+SIMILARITY = LinearSegmentedColormap.from_list("similarity", ["#050A1C", "#0B2A55", "#1F5F9E", "#86BDE6"])
+# Words are of any script: the first font with a glyph draws it. SVG files hold text, which the viewer's fonts draw.
+_FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Hiragino Sans", "Microsoft YaHei", "Arial Unicode MS")
+
+
+def _installed(fonts: Sequence[str]) -> list[str]:
+    known = set(fontManager.get_font_names())
+    return [font for font in fonts if font in known]
+
+
+_SETTINGS: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": _installed(_FONTS),
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6,
+    "ytick.labelsize": 6,
+    "legend.fontsize": 6,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.2,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "alas",  # no random ids: versions of a figure can be compared
+}
+_NAMES = {
+    "alas": "ALAS",
+    "alas_swapped": "ALAS, swapped documents",
+    "alas_seconds": "ALAS",
+    "alas_matrix": "ALAS of matrices",
+    "alas_skill": "ALAS skill",
+    "alas_evidence": "ALAS evidence",
+    "alas_chance": "ALAS on shifted audio",
+    "alas_uniform": "ALAS of a random path",
+    "alas_linear": "ALAS of the constant-rate path",
+    "alas_all": "ALAS, all documents",
+    "alas_skill_all": "ALAS skill, all documents",
+    "frame_accuracy": "Frame accuracy",
+    "frame_skill": "Frame skill",
+}
+
+
+def styled() -> Any:
+    """Return a context in which figures are made, and saved, in this style; nothing global is left changed."""
+    return matplotlib.rc_context(_SETTINGS)
+
+
+def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
+    """Return an empty figure whose parts keep clear of each other.
+
+    Args:
+        height: in inches.
+        width: in inches.
+    """
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, hspace=0.02, wspace=0.02)
+    figure = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def metric_name(key: str) -> str:
+    """Return a metric's name for people, ``"ALAS skill, centred"``."""
+    plain = key.removesuffix("_centred")
+    name = _NAMES.get(plain, plain.replace("_", " "))
+    return name if plain == key else f"{name}, centred"
+
+
+def axis_label(key: str) -> str:
+    """Return a metric's axis label with unit and direction.
+
+    Example:
+        >>> axis_label("alas")
+        'ALAS, words, lower is better'
+        >>> axis_label("alas_skill_centred")
+        'ALAS skill, centred, higher is better'
+    """
+    metric = METRICS[key]
+    parts = [metric_name(key)]
+    if metric.unit not in ("", "1"):
+        parts.append(metric.unit)
+    if metric.direction != "none":
+        parts.append(f"{metric.direction} is better")
+    return ", ".join(parts)
+
+
+def plain(text: str) -> str:
+    """Return a text of others as matplotlib shows it as it is, and as SVG can hold it."""
+    # A dollar sign would begin a formula.
+    return printable(text).replace("$", r"\$")
+
+
+def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+    """Write a figure and return the files, one for each format.
+
+    Args:
+        figure: what to write.
+        stem: path of the files without their endings; its folder is made.
+        formats: their endings.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in formats]
+    with styled():
+        for path in paths:
+            metadata = {"Date": None} if path.suffix == ".svg" else None
+            figure.savefig(path, dpi=300, metadata=metadata)
+    return paths

@@ -1,0 +1,305 @@
+"""The leaderboard as one HTML page that needs no server and no network.
+
+Tables, pictures and text stand in the page as they are; the curves are drawn by Vega-Lite, whose code is in the page.
+Names and texts of runs are of other people: everything is escaped, and the page's own policy forbids every request.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from alas_metric.corpus.metrics import METRICS
+from alas_metric.figures.style import axis_label, metric_name
+from alas_metric.results.dumps import Dump, read_dump
+
+CURVES = ("alas", "alas_skill", "alas_evidence", "frame_skill", "alas_seconds", "frame_accuracy")
+"""Metrics whose curves are shown, each also on centred states."""
+PICTURES_PER_TASK = 2
+MAX_PICTURE_BYTES = 3_000_000
+"""Of all pictures together; the page, with 1 MB of code and a third more for base64, stays well below 6 MB."""
+_DOTS_PER_INCH = 170
+_NO_VALUE = "N/A"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One model's alignment of one document.
+
+    Args:
+        task: of the document.
+        model: name of the row.
+        uid: the document.
+        png: the file's content.
+        description: what it shows, for those who cannot see it.
+    """
+
+    task: str
+    model: str
+    uid: str
+    png: bytes
+    description: str
+
+    @property
+    def url(self) -> str:
+        """The file inside a URL."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
+
+
+def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> str:
+    """Return the page.
+
+    Args:
+        board: what ``alas leaderboard`` writes as JSON: ``columns``, ``rows`` with ``tasks``, each None or with
+            ``values``, ``intervals``, ``layers``, ``num_layers``, ``run``, ``provenance``, ``command``; ``pairs``,
+            ``distinctions`` by task, ``sorted_by``, ``ranked_by``, ``threshold``, ``significant``, ``mixed``,
+            ``messages``; and, if there is one, ``command``, which made it.
+        pictures: see `dump_pictures`.
+
+    Returns:
+        HTML, about 1 MB without pictures.
+    """
+    environment = Environment(
+        loader=PackageLoader("alas_metric.leaderboard", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.globals |= {
+        "shown": shown,
+        "shown_interval": shown_interval,
+        "shown_p": shown_p,
+        "verdict": verdict,
+        "name": metric_name,
+    }
+    tasks = _tasks(board)
+    return environment.get_template("page.html").render(
+        board=board,
+        tasks=[_task(board, task, pictures) for task in tasks],
+        overview=_overview(board, tasks) if len(tasks) > 1 else None,
+        curves=Markup(_json(_curves(board, tasks))),
+        metrics=_metrics(board),
+        style=Markup(_asset("page.css")),
+        script=Markup(_asset("page.js")),
+        library=Markup(_library()),
+        libraries=f"Vega-Lite {vl_convert.get_vegalite_versions()[-1]} (vl-convert {version('vl-convert-python')})",
+    )
+
+
+def _asset(name: str) -> str:
+    return (resources.files("alas_metric.leaderboard") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _library() -> str:
+    """Return the code of Vega-Lite, which must not end the script element that it stands in."""
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+
+
+def _json(value: Any) -> str:
+    """Return JSON that cannot end the script element that it stands in."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _tasks(board: Mapping[str, Any]) -> list[str]:
+    """Return the tasks that a model has, in the order of the rows."""
+    found = (task for row in board["rows"] for task, entry in row["tasks"].items() if entry is not None)
+    return list(dict.fromkeys(found))
+
+
+def _entries(board: Mapping[str, Any], task: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the models that have the task, in the order of the rows."""
+    rows = ((str(row["model"]), row["tasks"].get(task)) for row in board["rows"])
+    return [(model, entry) for model, entry in rows if entry is not None]
+
+
+# Tables
+
+
+def _task(board: Mapping[str, Any], task: str, pictures: Sequence[Picture]) -> dict[str, Any]:
+    """Return what the sections of a task show."""
+    column = next(column for column in board["columns"] if column["key"] == board["sorted_by"]["column"])
+    entries = _entries(board, task)
+    pairs = [pair for pair in board["pairs"] if pair["task"] == task]
+    metrics = sorted({pair["metric"] for pair in pairs}, key=lambda key: (key != board["ranked_by"], key))
+    own = [picture for picture in pictures if picture.task == task]
+    return {
+        "name": task,
+        "entries": _sorted(entries, column),
+        "pairs": [(key, [pair for pair in pairs if pair["metric"] == key]) for key in metrics],
+        "distinctions": board["distinctions"].get(task, {}),
+        "documents": [(uid, [p for p in own if p.uid == uid]) for uid in dict.fromkeys(p.uid for p in own)],
+    }
+
+
+def _sorted(
+    entries: Sequence[tuple[str, Mapping[str, Any]]], column: Mapping[str, Any]
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the entries with the better or larger first and those without a value last."""
+    sign = 1 if column["direction"] == "lower" else -1
+
+    def place(entry: tuple[str, Mapping[str, Any]]) -> tuple[bool, float]:
+        value = entry[1]["values"].get(column["key"])
+        return value is None, sign * (value or 0)
+
+    return sorted(entries, key=place)
+
+
+def _overview(board: Mapping[str, Any], tasks: Sequence[str]) -> list[tuple[str, list[Any]]]:
+    """Return each model with its entry of every task, None where it lacks one."""
+    return [(str(row["model"]), [row["tasks"].get(task) for task in tasks]) for row in board["rows"]]
+
+
+def shown(value: Any, column: Mapping[str, Any] | None = None) -> str:
+    """Return a number for people.
+
+    Args:
+        value: None if undefined.
+        column: of the leaderboard; shares are shown as such.
+    """
+    if value is None:
+        return _NO_VALUE
+    if isinstance(value, int):
+        return str(value)
+    unit = "" if column is None else column["unit"]
+    if unit.startswith("share"):
+        return f"{100 * value:.0f} %"
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def shown_interval(ends: Sequence[float] | None, column: Mapping[str, Any] | None = None) -> str:
+    """Return an interval for people, empty without one."""
+    if ends is None or None in ends:
+        return ""
+    low, high = (shown(end, column) for end in ends)
+    return f"{low} to {high}"
+
+
+def shown_p(value: float | None) -> str:
+    """Return a p-value for people."""
+    return _NO_VALUE if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def verdict(pair: Mapping[str, Any]) -> str:
+    """Return what a comparison of two models says.
+
+    Args:
+        pair: of the leaderboard; its difference is first - second.
+    """
+    if pair["p_holm"] is None:
+        return "cannot tell"
+    if not pair["significant"]:
+        return "tie"
+    higher = METRICS[pair["metric"]].direction == "higher"
+    return f"{pair['first' if (pair['difference'] > 0) == higher else 'second']} is better"
+
+
+# Curves
+
+
+def _metrics(board: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the metrics that can be chosen, that of the ranks first."""
+    keys = sorted(CURVES, key=lambda key: key != board["ranked_by"])
+    return [{"key": key, "name": metric_name(key)} for plain in keys for key in (plain, f"{plain}_centred")]
+
+
+def _curves(board: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
+    """Return what the page's script draws: by task, model and metric the values of layers 0..L with intervals."""
+    metrics = [metric["key"] for metric in _metrics(board)]
+    models = [str(row["model"]) for row in board["rows"]]
+    return {
+        "models": models,
+        "labels": {key: axis_label(key) for key in metrics},
+        "zero": {key: METRICS[key].kind in ("skill",) or key.startswith("frame_skill") for key in metrics},
+        "curves": {
+            task: {
+                model: {
+                    key: {part: _rounded(entry["layers"][key][part]) for part in ("values", "low", "high")}
+                    for key in metrics
+                    if entry["layers"].get(key, {}).get("values")
+                }
+                for model, entry in _entries(board, task)
+            }
+            for task in tasks
+        },
+    }
+
+
+def _rounded(values: Sequence[float | None]) -> list[float | None]:
+    """Return values with as many digits as a curve can show, for a smaller page."""
+    return [None if value is None else round(value, 5) for value in values]
+
+
+# Pictures
+
+
+def dump_pictures(board: Mapping[str, Any], messages: list[str]) -> list[Picture]:
+    """Draw, for a few documents of each task, the alignment of every model whose run kept their similarities.
+
+    Args:
+        board: as in `board_page`; the entries may have ``dumps``, a list of paths.
+        messages: gets what could not be drawn and why.
+
+    Returns:
+        At most `PICTURES_PER_TASK` documents a task, those that the most models have, and together at most
+        `MAX_PICTURE_BYTES`.
+    """
+    drawn: list[Picture] = []
+    left = MAX_PICTURE_BYTES
+    for task in _tasks(board):
+        for model, path in _chosen_dumps(_entries(board, task)):
+            try:
+                picture = _picture(task, model, read_dump(path))
+            except (OSError, ValueError) as error:
+                messages.append(f"{model}: no picture of {path.name}: {error}")
+                continue
+            left -= len(picture.png)
+            if left < 0:
+                messages.append(f"the page holds {len(drawn)} pictures; more would make it too large")
+                return drawn
+            drawn.append(picture)
+    return drawn
+
+
+def _chosen_dumps(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[tuple[str, Path]]:
+    """Yield model and file, document by document; names of files are those of documents."""
+    files = [(model, Path(path)) for model, entry in entries for path in entry.get("dumps") or ()]
+    counts = Counter(path.name for _, path in files)
+    names = sorted(counts, key=lambda name: (-counts[name], name))[:PICTURES_PER_TASK]
+    for name in names:
+        yield from ((model, path) for model, path in files if path.name == name)
+
+
+def _picture(task: str, model: str, dump: Dump) -> Picture:
+    from alas_metric.figures.figures import alignment_picture, choose_layers
+    from alas_metric.figures.style import styled
+
+    layers = choose_layers(None, dump.record.num_layers)
+    figure, buffer = alignment_picture(dump, layers), io.BytesIO()
+    with styled():
+        figure.savefig(buffer, dpi=_DOTS_PER_INCH, format="png")
+    description = (
+        f"Similarity of the {dump.record.num_words} words of {dump.record.uid} with its audio in layers "
+        f"{', '.join(map(str, layers))} of {model}; reference path white, found path red. {_titles(figure)}"
+    )
+    return Picture(task, model, dump.record.uid, buffer.getvalue(), description)
+
+
+def _titles(figure: Any) -> str:
+    """Return what stands above the panels: each layer's ALAS."""
+    titles = (axis.get_title("left") or axis.get_title() for axis in figure.axes)
+    return "; ".join(" ".join(title.split()) for title in titles if title)

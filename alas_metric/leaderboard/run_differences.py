@@ -1,0 +1,225 @@
+"""Two runs against each other: headline metrics, every layer, and the documents that changed most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from alas_metric.corpus.answer_filter import THRESHOLD, kept
+from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.significance import (
+    COMPARED,
+    HEADLINES,
+    SIGNIFICANT,
+    Difference,
+    DocumentChange,
+    compare_runs,
+    document_changes,
+)
+from alas_metric.leaderboard.board import Board, build_board
+from alas_metric.leaderboard.tables import p_text, signed
+from alas_metric.texts import printable
+
+CHANGED_BY = "alas_skill"
+"""The metric by which documents are said to change."""
+
+
+@dataclass(frozen=True)
+class TaskComparison:
+    """Two runs on one task.
+
+    Args:
+        task: name of the task.
+        first: name of the first run.
+        second: of the second.
+        differences: first minus second, by metric.
+        changes: of every document that both kept, the largest first.
+        only_first: documents that only the first run kept.
+        only_second: documents that only the second run kept.
+    """
+
+    task: str
+    first: str
+    second: str
+    differences: dict[str, Difference]
+    changes: list[DocumentChange]
+    only_first: int
+    only_second: int
+
+
+def compare_folders(
+    folders: tuple[Path, Path],
+    task: str | None = None,
+    threshold: float = THRESHOLD,
+    reference: str | None = None,
+    mix: bool = False,
+) -> tuple[list[TaskComparison], Board]:
+    """Return the comparison of two runs for every task that both hold, and the board they come from.
+
+    Args:
+        folders: output paths of the harness, one model in each.
+        task: only this one.
+        threshold: of the answer filter.
+        reference: name of the word timestamps, each record's primary one by default.
+        mix: also compare what cannot be compared.
+
+    Raises:
+        ValueError: If a folder holds no run or several models, the runs share no task or cannot be compared.
+    """
+    board = build_board(folders, task=task, threshold=threshold, reference=reference, mix=mix)
+    first, second = (_model(board, folder) for folder in folders)
+    if first == second:
+        raise ValueError(f"both folders hold {first}, and no task of it twice: two different runs are needed")
+    shared = [name for name in board.tasks if (first, name) in board.entries and (second, name) in board.entries]
+    if not shared:
+        raise ValueError(f"{first} and {second} share no task; there are {board.tasks}")
+    return [_compare(board, name, first, second) for name in shared], board
+
+
+def _model(board: Board, folder: Path) -> str:
+    """Return the one model that a folder holds."""
+    inside = {
+        entry.model
+        for entry in board.entries.values()
+        if folder.resolve() in (entry.run.samples.resolve().parent, entry.run.samples.resolve().parent.parent)
+    }
+    if len(inside) != 1:
+        found = ", ".join(sorted(inside)) or "; ".join(["none that can be read", *board.messages])
+        raise ValueError(f"expected one model in {folder}, got {found}: name the model's folder in it")
+    return inside.pop()
+
+
+def _compare(board: Board, task: str, first: str, second: str) -> TaskComparison:
+    runs = [board.entries[model, task].documents for model in (first, second)]
+    differences = compare_runs(runs[0], runs[1], COMPARED, board.threshold)
+    changes = document_changes(runs[0], runs[1], CHANGED_BY, board.threshold)
+    one, other = ({scores.uid for scores in run if kept(scores, board.threshold)} for run in runs)
+    return TaskComparison(task, first, second, differences, changes, len(one - other), len(other - one))
+
+
+def headline_rows(found: TaskComparison) -> list[dict[str, Any]]:
+    """Return one flat row a metric."""
+    rows = []
+    for key, difference in found.differences.items():
+        row = {"task": found.task, "metric": key, "better": METRICS[key].direction, **asdict(difference)}
+        del row["key"], row["layers"]
+        rows.append(row)
+    return rows
+
+
+def layer_rows(found: TaskComparison) -> list[dict[str, Any]]:
+    """Return one flat row a metric and layer; none for models of different depth."""
+    rows = []
+    for key, difference in found.differences.items():
+        if difference.layers is None:
+            continue
+        ends = zip(difference.layers.values, difference.layers.low, difference.layers.high, strict=True)
+        for layer, (value, low, high) in enumerate(ends):
+            rows.append(
+                {"task": found.task, "metric": key, "layer": layer, "difference": value, "low": low, "high": high}
+            )
+    return rows
+
+
+def document_rows(found: TaskComparison) -> list[dict[str, Any]]:
+    """Return one flat row a document that both runs kept."""
+    return [
+        {"task": found.task, "uid": each.uid, "metric": CHANGED_BY, "first": each.first, "second": each.second}
+        | {"difference": each.change}
+        for each in found.changes
+    ]
+
+
+ROWS: dict[str, Callable[[TaskComparison], list[dict[str, Any]]]] = {
+    "headlines": headline_rows,
+    "layers": layer_rows,
+    "documents": document_rows,
+}
+"""The tables of a comparison, by name."""
+
+
+def comparison_data(found: Sequence[TaskComparison], board: Board) -> dict[str, Any]:
+    """Return everything as JSON-able data."""
+    return {
+        "threshold": board.threshold,
+        "mixed": board.mixed,
+        "messages": board.messages,
+        "tasks": [
+            {
+                "task": each.task,
+                "first": each.first,
+                "second": each.second,
+                "kept_only_by_first": each.only_first,
+                "kept_only_by_second": each.only_second,
+                "differences": {key: asdict(difference) for key, difference in each.differences.items()},
+                "documents": document_rows(each),
+            }
+            for each in found
+        ],
+    }
+
+
+def terminal_tables(found: TaskComparison, most: int = 5) -> list[Table]:
+    """Return the tables of headline metrics, of layers, and of the documents that changed most."""
+    return [_headlines(found), *_layers(found), _documents(found, most)]
+
+
+def _headlines(found: TaskComparison) -> Table:
+    table = Table(title=Text(f"{found.task}: {found.first} minus {found.second}"), caption=Text(_caption(found)))
+    for name in ("metric", "first", "second", "difference", "95 % interval", "p", "documents", "resampled"):
+        table.add_column(name, justify="left" if name == "metric" else "right")
+    for key, each in found.differences.items():
+        values = [_plain(each.first), _plain(each.second), signed(each.difference), _ends(each.low, each.high)]
+        table.add_row(key, *values, p_text(each.p), str(each.documents), str(each.clusters))
+    return table
+
+
+def _caption(found: TaskComparison) -> str:
+    return (
+        f"On the documents that both kept; {found.only_first} more only the first kept, {found.only_second} only the "
+        f"second. p is not corrected for several metrics; below {SIGNIFICANT:g} is significant."
+    )
+
+
+def _layers(found: TaskComparison) -> list[Table]:
+    differences = {key: found.differences[key] for key in HEADLINES}
+    depth = max((len(each.layers.values) for each in differences.values() if each.layers is not None), default=0)
+    if not depth:
+        return []
+    table = Table(title="difference by layer, 95 % intervals of each layer by itself")
+    table.add_column("layer", justify="right")
+    for key in differences:
+        table.add_column(key, justify="right")
+    for layer in range(depth):
+        table.add_row(str(layer), *(_layer_cell(each, layer) for each in differences.values()))
+    return [table]
+
+
+def _layer_cell(difference: Difference, layer: int) -> str:
+    layers = difference.layers
+    if layers is None or layer >= len(layers.values):
+        return "N/A"
+    return f"{signed(layers.values[layer])} ({_ends(layers.low[layer], layers.high[layer])})"
+
+
+def _documents(found: TaskComparison, most: int) -> Table:
+    table = Table(title=f"documents that changed most in {CHANGED_BY}")
+    table.add_column("document")
+    for name in ("first", "second", "difference"):
+        table.add_column(name, justify="right")
+    for each in found.changes[:most]:
+        table.add_row(Text(printable(each.uid)), _plain(each.first), _plain(each.second), signed(each.change))
+    return table
+
+
+def _plain(value: float | None) -> str:
+    return "N/A" if value is None else f"{value:.3f}"
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"

@@ -1,0 +1,234 @@
+"""The leaderboard as tables: terminal, Markdown, CSV and LaTeX.
+
+CSV has one row a model and a block of columns a task; where a line has to fit a page or a screen, the blocks stand
+below each other. Names come from others' runs and are escaped for each format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from alas_metric.corpus.metrics import METRICS
+from alas_metric.leaderboard.board import Board, pair_rows
+from alas_metric.leaderboard.conditions import distinctions
+from alas_metric.leaderboard.entry import COLUMNS, Column, Entry
+from alas_metric.texts import csv_text, one_line
+
+ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
+_UNDEFINED = "N/A"
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+_LATEX_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "none": ""}
+
+
+def value_text(column: Column, value: float | int | None) -> str:
+    """Return a value as all tables show it."""
+    if value is None:
+        return _UNDEFINED
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def interval_text(ends: tuple[float, float] | None) -> str:
+    """Return an interval as all tables show it, empty without one."""
+    return "" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
+
+
+def p_text(p: float | None) -> str:
+    """Return a p-value."""
+    if p is None:
+        return _UNDEFINED
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def rank_note(board: Board) -> str:
+    """Return one sentence on how ranks come about."""
+    return (
+        f"Rank: 1 and how many models are better in {board.ranked_by} (paired bootstrap on the documents that both "
+        "kept, Holm-corrected p < 0.05); models of one rank are tied."
+    )
+
+
+def terminal_tables(board: Board) -> list[Table]:
+    """Return one table a task, and one of what its rows do not have in common, if anything."""
+    tables = ((_terminal_table(board, task), _terminal_distinctions(board, task)) for task in board.tasks)
+    return [table for pair in tables for table in pair if table is not None]
+
+
+def _terminal_distinctions(board: Board, task: str) -> Table | None:
+    found = distinctions(board.of_task(task))
+    if not found:
+        return None
+    table = Table(title=Text(f"{task}: what the rows do not have in common"))
+    table.add_column("model", overflow="fold", min_width=16)
+    for name in found:
+        table.add_column(Text(name), overflow="fold")
+    for entry in board.of_task(task):
+        table.add_row(Text(entry.model), *(Text(known(values[entry.model])) for values in found.values()))
+    return table
+
+
+def known(value: str | None) -> str:
+    """Return a fact about a run as all tables show it."""
+    return "unknown" if value is None else value
+
+
+def _terminal_table(board: Board, task: str) -> Table:
+    table = Table(title=Text(f"{task}  (threshold {board.threshold:g})"), caption=Text(rank_note(board)))
+    table.add_column("model", overflow="fold", min_width=16)
+    for column in COLUMNS:
+        table.add_column(f"{column.title} {ARROWS[column.direction]}".strip(), justify="right")
+    for entry in board.of_task(task):
+        cells = [_two_lines(entry, column) for column in COLUMNS]
+        table.add_row(Text(entry.model), *cells)
+    return table
+
+
+def _two_lines(entry: Entry, column: Column) -> str:
+    value, ends = value_text(column, entry.values[column.key]), entry.intervals.get(column.key)
+    return value if ends is None else f"{value}\n{ends[0]:.2f}..{ends[1]:.2f}"
+
+
+def markdown(board: Board) -> str:
+    """Return a section a task: the table and, below it, the pairs in the metric of the ranks."""
+    parts = ["# ALAS leaderboard", ""]
+    parts += [f"> Not comparable, shown with `--mix`: {_markdown_text(text)}" for text in board.mixed]
+    for task in board.tasks:
+        parts += ["", f"## {_markdown_text(task)}", "", *_markdown_block(board, task), ""]
+        parts += _markdown_pairs(board, task)
+        parts += _markdown_distinctions(board, task)
+    parts += ["", _legend(), "", rank_note(board)]
+    if board.messages:
+        parts += ["", "Notes:", "", *(f"- {_markdown_text(text)}" for text in board.messages)]
+    return "\n".join(parts).strip() + "\n"
+
+
+def _legend() -> str:
+    texts = [f"{column.title}: {column.description}{_unit(column)}" for column in COLUMNS]
+    return "Values are means over layers 1 to L with 95 % bootstrap intervals. " + "; ".join(texts) + "."
+
+
+def _unit(column: Column) -> str:
+    return f" ({column.unit})" if column.unit not in ("", "1") else ""
+
+
+def _markdown_block(board: Board, task: str) -> list[str]:
+    heads = ["Model", *(f"{column.title} {ARROWS[column.direction]}".strip() for column in COLUMNS)]
+    rows = []
+    for entry in board.of_task(task):
+        cells = [_one_line(entry, column) for column in COLUMNS]
+        rows.append([_markdown_text(entry.model), *cells])
+    return _markdown_table(heads, rows)
+
+
+def _one_line(entry: Entry, column: Column) -> str:
+    value, interval = value_text(column, entry.values[column.key]), interval_text(entry.intervals.get(column.key))
+    return f"{value} ({interval})" if interval else value
+
+
+def _markdown_pairs(board: Board, task: str) -> list[str]:
+    rows = [row for row in pair_rows(board) if row["task"] == task and row["metric"] == board.ranked_by]
+    if not rows:
+        return []
+    heads = ["First", "Second", f"Difference in {board.ranked_by}", "95 % interval", "p, Holm", "Documents"]
+    cells = []
+    for row in rows:
+        names = [_markdown_text(row["first"]), _markdown_text(row["second"])]
+        values = [signed(row["difference"]), _signed_interval(row), p_text(row["p_holm"]), str(row["documents"])]
+        cells.append(names + values)
+    return _markdown_table(heads, cells)
+
+
+def _markdown_distinctions(board: Board, task: str) -> list[str]:
+    found = distinctions(board.of_task(task))
+    if not found:
+        return []
+    heads = ["Model", *map(_markdown_text, found)]
+    rows = [
+        [_markdown_text(text) for text in (entry.model, *(known(values[entry.model]) for values in found.values()))]
+        for entry in board.of_task(task)
+    ]
+    rule = [["---"] * len(heads)]
+    return ["", "What the rows do not have in common:", "", *_markdown_lines([heads, *rule, *rows])]
+
+
+def signed(value: float | None) -> str:
+    """Return a difference with its sign."""
+    return _UNDEFINED if value is None else f"{value:+.3f}"
+
+
+def _signed_interval(row: Mapping[str, Any]) -> str:
+    return "" if row["low"] is None else f"{signed(row['low'])} to {signed(row['high'])}"
+
+
+def _markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    left = sum(head in ("Model", "First", "Second") for head in heads)
+    rule = ["---"] * left + ["---:"] * (len(heads) - left)
+    return _markdown_lines([heads, rule, *rows])
+
+
+def _markdown_lines(rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in rows]
+
+
+def _markdown_text(text: str) -> str:
+    """Escape what would be markup, and keep it on one line."""
+    return re.sub(r"([\\`*_\[\]<>|#&])", r"\\\1", one_line(text))
+
+
+def csv_table(board: Board) -> str:
+    """Return one row a model; columns are ``task:column``, with ``_low`` and ``_high``."""
+    rows = []
+    for model in board.models:
+        row: dict[str, Any] = {"model": model}
+        for task in board.tasks:
+            entry = board.entries.get((model, task))
+            for column in COLUMNS:
+                name = f"{task}:{column.key}"
+                row[name] = None if entry is None else entry.values[column.key]
+                if column.key in METRICS or column.key == "best_depth":
+                    ends = None if entry is None else entry.intervals.get(column.key)
+                    row[f"{name}_low"], row[f"{name}_high"] = ends or (None, None)
+        rows.append(row)
+    return csv_text(rows)
+
+
+def latex(board: Board) -> str:
+    """Return one ``tabular`` a task, for booktabs."""
+    parts = ["% Needs \\usepackage{booktabs}. " + rank_note(board)]
+    parts += [f"% Not comparable, shown with --mix: {_latex_comment(text)}" for text in board.mixed]
+    for task in board.tasks:
+        parts += [f"% {_latex_comment(task)}", *_latex_block(board, task), ""]
+    return "\n".join(parts)
+
+
+def _latex_block(board: Board, task: str) -> list[str]:
+    heads = ["Model", *(_latex_text(column.title) + _LATEX_ARROWS[column.direction] for column in COLUMNS)]
+    lines = [rf"\begin{{tabular}}{{l{'r' * len(COLUMNS)}}}", r"\toprule"]
+    lines += [" & ".join(heads) + r" \\", r"\midrule"]
+    for entry in board.of_task(task):
+        cells = [_latex_cell(entry, column) for column in COLUMNS]
+        lines.append(" & ".join([_latex_text(entry.model), *cells]) + r" \\")
+    return [*lines, r"\bottomrule", r"\end{tabular}"]
+
+
+def _latex_cell(entry: Entry, column: Column) -> str:
+    value, ends = value_text(column, entry.values[column.key]), entry.intervals.get(column.key)
+    text = "--" if value == _UNDEFINED else f"${value}$"
+    return text if ends is None else rf"{text} {{\scriptsize $[{ends[0]:.3f}, {ends[1]:.3f}]$}}"
+
+
+def _latex_text(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in one_line(text))
+
+
+def _latex_comment(text: str) -> str:
+    return one_line(text)

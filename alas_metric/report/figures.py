@@ -1,0 +1,77 @@
+"""The figures of one run's report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from alas_metric.corpus.answer_filter import kept
+from alas_metric.figures.figures import (
+    document_bars,
+    document_fan,
+    document_histogram,
+)
+from alas_metric.figures.style import axis_label, metric_name
+from alas_metric.report.curves import ZERO, curve_figures
+from alas_metric.report.run_report import Report, document_value
+
+
+def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
+    """Yield the name, the caption and the figure of everything that the run has values for."""
+    documents = {"kept": report.kept, "scorable": report.scorable}
+    yield from curve_figures(report.curves, documents, report.best_layer)
+    yield from _distribution_figures(report)
+    filter_figure = _filter_figure(report)
+    if filter_figure is not None:
+        yield ("filter", *filter_figure)
+
+
+def _distribution_figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
+    """Draw the distributions over documents: of their own values, and in each layer."""
+    groups = {
+        "kept": report.kept,
+        "filtered out": [scores for scores in report.scorable if not kept(scores, report.threshold)],
+    }
+    key = "alas" if any("alas" in scores.columns for scores in report.scorable) else "alas_seconds"
+    for name in (key, "alas_skill"):
+        values = {
+            group: [value for scores in members if (value := document_value(scores, name)) is not None]
+            for group, members in groups.items()
+        }
+        if any(values.values()):
+            median = {"median of kept": float(np.median(values["kept"]))} if values["kept"] else {}
+            zero = {ZERO[name]: 0.0} if name in ZERO else {}
+            figure = document_histogram(values, axis_label(name), median | zero)
+            yield f"documents_{name}", f"{metric_name(name)} of each document, mean over layers 1 to L.", figure
+    columns = [scores.columns[key] for scores in report.kept if key in scores.columns]
+    if columns:
+        figure = document_fan(np.array(columns), key, report.best_layer)
+        yield f"documents_layers_{key}", f"{metric_name(key)} of documents in each layer.", figure
+
+
+def _filter_figure(report: Report) -> tuple[str, Figure] | None:
+    """Draw what the answer filter saw; None where the model was not asked for answers."""
+    answered = [scores for scores in report.scorable if scores.answered]
+    closed = [scores.labels for scores in answered if scores.labels is not None]
+    if closed:
+        kinds = Counter(_agreement(labels) for labels in closed)
+        counts = {name: kinds[name] for name in ("same label", "different labels", "unreadable answer")}
+        return "The answer filter: closed answers are kept when both read as the same label.", document_bars(counts)
+    similar = [scores.agreement for scores in answered if scores.agreement is not None]
+    if not similar:
+        return None
+    values = {
+        "kept": [value for value in similar if value >= report.threshold],
+        "filtered out": [value for value in similar if value < report.threshold],
+    }
+    figure = document_histogram(values, "Similarity of the two answers, cosine", {"threshold": report.threshold})
+    return f"The answer filter: free answers are kept from a similarity of {report.threshold:g} up.", figure
+
+
+def _agreement(labels: Mapping[str, str | None]) -> str:
+    if labels["audio"] is None or labels["text"] is None:
+        return "unreadable answer"
+    return "same label" if labels["audio"] == labels["text"] else "different labels"

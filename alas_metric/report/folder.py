@@ -1,0 +1,49 @@
+"""The folder of a report: figures, tables, pictures and the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from alas_metric.figures.figures import (
+    alignment_picture,
+    save,
+)
+from alas_metric.report.figures import figures
+from alas_metric.report.markdown import markdown_summary
+from alas_metric.report.run_report import Report
+from alas_metric.report.tables import TABLES
+from alas_metric.results.dumps import dump_files, dump_folder, read_dump, safe_name
+from alas_metric.texts import csv_text
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Write figures, tables and the summary into a folder, and return the path of the summary.
+
+    Raises:
+        OSError: If something cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, (rows, columns) in TABLES.items():
+        (folder / f"{name}.csv").write_text(csv_text(rows(report), columns), encoding="utf-8", newline="")
+    drawn = {}
+    for name, caption, figure in figures(report):
+        save(figure, folder / "figures" / name)
+        drawn[name] = caption
+    pictures = {uid: path.name for uid, path in _write_pictures(report, folder / "figures")}
+    path = folder / "report.md"
+    path.write_text("\n".join(markdown_summary(report, drawn, pictures)) + "\n", encoding="utf-8")
+    return path
+
+
+def _write_pictures(report: Report, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Draw the documents whose similarities the run kept; yield their ids and PNG files."""
+    run = report.run
+    for path in dump_files(dump_folder(run.samples.parent, run.date, run.task)):
+        try:
+            dump = read_dump(path)
+            figure = alignment_picture(dump)
+        except (OSError, ValueError) as error:
+            report.messages.append(str(error))
+            continue
+        yield dump.record.uid, save(figure, folder / f"alignment_{safe_name(path.stem)}")[0]

@@ -1,0 +1,149 @@
+"""The report's summary as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from alas_metric.document.record import AlignmentRecord
+from alas_metric.document.scores import DocumentScores
+from alas_metric.report.run_report import Report, document_value, ranked
+from alas_metric.report.tables import skipped_rows, summary_rows
+from alas_metric.texts import one_line
+
+
+def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of the summary."""
+    yield from _markdown_head(report)
+    yield from _markdown_numbers(report)
+    yield from _markdown_curves(drawn)
+    yield from _markdown_documents(report, drawn, pictures)
+    yield from _markdown_left_out(report, drawn)
+    if pictures:
+        yield from ["", "## Alignment pictures", ""]
+        yield "Cosine similarity of words and audio; reference path white, found path red."
+        for uid, name in pictures.items():
+            yield from ["", f"**{_cell(uid)}**", "", _image(name, f"Alignment of {uid}")]
+    if report.messages:
+        yield from ["", "## Messages", "", *(f"- {_cell(message)}" for message in report.messages)]
+
+
+def _markdown_head(report: Report) -> Iterator[str]:
+    run, count = report.run, len(report.documents)
+    yield f"# ALAS of {_cell(run.model)} on {_cell(run.task)}"
+    yield ""
+    skipped = sum(scores.skipped is not None for scores in report.documents)
+    yield (
+        f"Run {_cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "
+        f"out, {len(report.kept)} kept (answer similarity from {report.threshold:g} up, or equal labels)."
+    )
+    if len(report.scorable) > len(report.kept) == 0:
+        yield "No document was kept: only the numbers without the filter (`alas_all`, `alas_skill_all`) have values."
+    if report.settings.get("limit") is not None:
+        yield "The run was limited to a part of the data (`--limit`): do not report these numbers as the data set's."
+    if report.settings:
+        yield ""
+        yield from (f"- {name}: `{_code(value)}`" for name, value in report.settings.items())
+    made = next((record.settings for record in report.examples.values()), {})
+    for name, value in made.items():
+        yield f"- {_cell(name)}: `{_code(value)}`"
+
+
+def _markdown_numbers(report: Report) -> Iterator[str]:
+    yield from ["", "## Numbers", ""]
+    yield "Means over layers 1 to L; 95 % bootstrap intervals, by speaker where speakers are known."
+    yield from ["", "| metric | value | 95 % interval | unit | better |", "|---|---:|---:|---|---|"]
+    for row in summary_rows(report):
+        span = f"{_number(row['low'])} to {_number(row['high'])}" if row["low"] is not None else ""
+        yield f"| {row['metric']} | {_number(row['value'])} | {span} | {row['unit']} | {row['better']} |"
+
+
+def _markdown_curves(drawn: Mapping[str, str]) -> Iterator[str]:
+    yield from ["", "## Layers", ""]
+    yield (
+        "Layer 0 is what enters the first decoder layer, the last comes after the final norm. Bands are 95 % bootstrap "
+        "intervals; the diamond marks the layer with the highest skill. Left raw, right centred states."
+    )
+    curves = [name for name in drawn if name.startswith("layers_")]
+    if not curves:
+        yield from ["", "No layer has a value: no document was kept."]
+        return
+    yield from ["", "| raw | centred |", "|---|---|"]
+    for name in curves:
+        if name.endswith("_centred"):
+            continue
+        centred = f"{name}_centred"
+        right = _image(f"{centred}.png", drawn[centred]) if centred in drawn else ""
+        yield f"| {_image(f'{name}.png', drawn[name])} | {right} |"
+
+
+def _markdown_documents(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
+    yield from ["", "## Documents"]
+    for name, caption in drawn.items():
+        if name.startswith("documents_"):
+            yield from ["", _image(f"{name}.png", caption), "", caption]
+    groups = ranked(report.documents, report.threshold)
+    if not any(groups.values()):
+        return
+    yield from ["", "Documents that align best, typically and worst, by their own skill:", ""]
+    yield "| | document | skill | ALAS | words | transcript | answer to the audio | answer to the transcript |"
+    yield "|---|---|---:|---:|---:|---|---|---|"
+    for group, members in groups.items():
+        for scores in members:
+            yield f"| {group} | {' | '.join(_document_cells(scores, report.examples, pictures))} |"
+
+
+def _document_cells(
+    scores: DocumentScores, examples: Mapping[str, AlignmentRecord], pictures: Mapping[str, str]
+) -> list[str]:
+    uid = _cell(scores.uid)
+    record = examples.get(scores.uid)
+    texts = [record.transcript, record.audio_answer, record.text_answer] if record else ["", "", ""]
+    error = document_value(scores, "alas_swapped" if scores.swapped else "alas")
+    return [
+        f"[{uid}](figures/{pictures[scores.uid]})" if scores.uid in pictures else uid,
+        _number(document_value(scores, "alas_skill")),
+        f"{_number(error)}{' positions' * scores.swapped}",
+        str(record.num_words if record else ""),
+        *(_cell(text or "") for text in texts),
+    ]
+
+
+def _markdown_left_out(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:
+    yield from ["", "## Left out", ""]
+    rows = skipped_rows(report)
+    if not rows:
+        yield "No document was skipped."
+    else:
+        yield from ["| cause | documents | meaning | example |", "|---|---:|---|---|"]
+    for row in rows:
+        example = f"{row['example']}: {row['detail']}"
+        yield f"| {row['cause']} | {row['documents']} | {row['meaning']} | {_cell(example)} |"
+    if "filter" in drawn:
+        yield from ["", _image("filter.png", drawn["filter"]), "", drawn["filter"]]
+    else:
+        yield from ["", "The model was not asked for answers: nothing was filtered."]
+
+
+def _image(name: str, caption: str) -> str:
+    return f"![{_cell(caption)}](figures/{name})"
+
+
+def _number(value: Any) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "N/A"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _cell(text: Any, longest: int = 160) -> str:
+    """Return text from data so that Markdown shows it as it is, on one line, cut to a bearable length."""
+    line = one_line(str(text))
+    line = line if len(line) <= longest else f"{line[: longest - 1]}…"
+    for sign in "\\`*_[]<>|#":
+        line = line.replace(sign, f"\\{sign}")
+    return line
+
+
+def _code(value: Any) -> str:
+    return one_line(str(value)).replace("`", "'")

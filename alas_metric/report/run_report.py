@@ -1,0 +1,141 @@
+"""The report of one run: figures, tables and a Markdown summary, from the records that the harness logged.
+
+Everything goes into one folder: ``report.md``, ``figures/`` (PNG and SVG), and as CSV ``summary``, ``layers``,
+``documents`` and ``skipped``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from alas_metric.corpus.aggregate import summarise
+from alas_metric.corpus.answer_filter import THRESHOLD, kept
+from alas_metric.corpus.metrics import METRICS
+from alas_metric.document.record import AlignmentRecord
+from alas_metric.document.scores import DocumentScores
+from alas_metric.results.runs import Run, RunDocuments, read_records, read_results, read_run
+
+SHOWN = 3
+"""How many of the best, the typical and the worst documents are listed."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run with all that its report says.
+
+    Args:
+        run: where the records come from.
+        threshold: of the answer filter.
+        documents: scores of each document, skipped ones included.
+        values: of the corpus, by key of `METRICS`.
+        messages: what was left out and why.
+        settings: how the run was made, as its results say; empty if they are missing.
+        examples: records of the documents that are listed, by id.
+    """
+
+    run: Run
+    threshold: float
+    documents: list[DocumentScores]
+    values: dict[str, Any]
+    messages: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    examples: dict[str, AlignmentRecord] = field(default_factory=dict)
+
+    @property
+    def scorable(self) -> list[DocumentScores]:
+        """The documents that were not skipped."""
+        return [scores for scores in self.documents if scores.skipped is None]
+
+    @property
+    def kept(self) -> list[DocumentScores]:
+        """The documents that pass the answer filter."""
+        return [scores for scores in self.documents if kept(scores, self.threshold)]
+
+    @property
+    def curves(self) -> Mapping[str, Any]:
+        """Values of every layer with intervals, by metric."""
+        return dict(self.values["layers"].items())
+
+    @property
+    def best_layer(self) -> int | None:
+        """The layer from 1 up with the highest skill."""
+        return self.values["best_layer"]
+
+
+def make_report(run: Run, threshold: float = THRESHOLD, reference: str | None = None) -> Report:
+    """Read a run and compute what its report says.
+
+    Args:
+        run: see `find_runs`.
+        threshold: of the answer filter.
+        reference: name of the word timestamps to compare with, each record's primary one by default.
+
+    Raises:
+        ValueError: If the samples hold no alignment record, or none with that reference.
+        OSError: If the samples cannot be read.
+    """
+    found = read_run(run, reference)
+    values = summarise(found.documents, threshold)
+    shown = {scores.uid for group in ranked(found.documents, threshold).values() for scores in group}
+    return Report(
+        run=run,
+        threshold=threshold,
+        documents=found.documents,
+        values={key: value for key, value in values.items() if _is_wanted(key, value, found)},
+        messages=found.messages,
+        settings=_settings(run),
+        examples=read_records(run, shown),
+    )
+
+
+def _is_wanted(key: str, value: Any, found: RunDocuments) -> bool:
+    """Leave out metrics of other tasks: those that nothing defines and the run's own results do not name."""
+    return value is not None or key in found.keys or key == "best_layer"
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """Return what the results say of how they were made."""
+    try:
+        config = read_results(run)["config"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    names = ("model", "model_args", "gen_kwargs", "limit", "batch_size")
+    return {name: config[name] for name in names if isinstance(config, dict) and config.get(name) is not None}
+
+
+def document_value(scores: DocumentScores, key: str) -> float | None:
+    """Return a document's own value of a layered metric: over layers 1..L, None where it is undefined.
+
+    Skills are 1 - the ratio of sums over layers, as the corpus has them over documents.
+    """
+    metric = METRICS[key]
+    above = scores.columns.get(metric.numerator)
+    if above is None or len(above) < 2:
+        return None
+    if metric.denominator is None:
+        return float(above[1:].mean())
+    below = scores.columns.get(metric.denominator)
+    if below is None or not below[1:].sum():
+        return None
+    ratio = float(above[1:].sum() / below[1:].sum())
+    return 1 - ratio if metric.kind == "skill" else ratio
+
+
+def ranked(documents: Iterable[DocumentScores], threshold: float) -> dict[str, list[DocumentScores]]:
+    """Return the kept documents that align best, typically and worst, by their own skill.
+
+    Skill, since a long document has more words to be wrong by. Typical: around the median.
+    """
+    scored = [
+        (skill, scores.uid, scores)
+        for scores in documents
+        if kept(scores, threshold) and (skill := document_value(scores, "alas_skill")) is not None
+    ]
+    ordered = [scores for _, _, scores in sorted(scored, key=lambda entry: (-entry[0], entry[1]))]
+    count = min(SHOWN, -(-len(ordered) // 3))
+    middle = max(0, (len(ordered) - count) // 2)
+    best, worst = ordered[:count], ordered[max(count, len(ordered) - count) :]
+    typical = [scores for scores in ordered[middle : middle + count] if scores not in best and scores not in worst]
+    return {"best": best, "typical": typical, "worst": worst[::-1]}

@@ -1,0 +1,1 @@
+"""What lies on disk: runs of the harness, and dumps of similarities."""

@@ -1,0 +1,1 @@
+"""What a family of models supplies, and what families of transformers share."""

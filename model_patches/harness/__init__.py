@@ -1,0 +1,1 @@
+"""All that touches lmms-eval: the entry point, model wrappers, figures for its loggers."""

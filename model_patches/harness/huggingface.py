@@ -1,0 +1,68 @@
+"""Wrappers of transformers' models: what they share, and ``alas_hf``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from alas_metric.errors import FatalError
+from model_patches.adapters.adapter import SpeechAdapter
+from model_patches.adapters.huggingface import HuggingFaceAdapter
+from model_patches.adapters.loading import LoadOptions
+from model_patches.harness.plain import PlainModel
+from model_patches.harness.wrapper import AlasModel
+from model_patches.registry import adapter_for
+
+
+class HuggingFaceModel(AlasModel):
+    """Mixin for wrappers whose checkpoint is one of transformers."""
+
+    adapter_class: ClassVar[type[SpeechAdapter]] = HuggingFaceAdapter
+
+    def start_pretrained(self, pretrained: str, options: Mapping[str, Any], **place: Any) -> None:
+        """Load the model.
+
+        Args:
+            pretrained: a hub id or a folder.
+            options: model arguments: those of `LoadOptions` and those with the prefix ``alas_``.
+            **place: ``device``, ``device_map`` and ``batch_size``, as `AlasModel.start`.
+        """
+        loading, others = LoadOptions.take(options)
+        self.start(pretrained=pretrained, options=others, load_arguments=loading.chosen(), **place)
+
+
+class AlasHf(HuggingFaceModel, PlainModel):
+    """``alas_hf``: any model of transformers that takes audio placeholders, on ALAS tasks and on audio questions.
+
+    Args:
+        pretrained: a hub id or a folder.
+        device: ``cuda``, ``cuda:1``, ``mps`` (not tried) or ``cpu``; default: CUDA where there is one.
+        device_map: ``auto`` spreads the model over all CUDA devices of one process.
+        batch_size: documents per ``generate`` in ALAS tasks, for families where tests show that it does no harm.
+        use_cache: whether ``generate`` keeps keys and values.
+        system_prompt: a system turn before the user's.
+        **options: `model_patches.adapters.loading.LoadOptions`, and `AlasOptions` with the prefix ``alas_``.
+    """
+
+    def __init__(
+        self,
+        pretrained: str | None = None,
+        device: str | None = None,
+        device_map: str | None = None,
+        batch_size: int | str | None = 1,
+        use_cache: bool = True,
+        system_prompt: str | None = None,
+        **options: Any,
+    ) -> None:
+        if not pretrained:
+            raise FatalError("alas_hf needs --model_args pretrained=<hub id or folder>")
+        self.use_cache = use_cache
+        self.system_prompt = system_prompt
+        self.start_pretrained(pretrained, options, device=device, device_map=device_map, batch_size=batch_size)
+
+    def make_adapter(self) -> SpeechAdapter:
+        """Return the family's own adapter where there is one, else the general one."""
+        named = {} if self.system_prompt is None else {"system_prompt": self.system_prompt}
+        adapter = adapter_for(self.model.config.model_type)(self.model, self.processor, **named)
+        adapter.require()
+        return adapter

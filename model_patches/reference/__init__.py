@@ -1,0 +1,1 @@
+"""Word timestamps: Whisper's, matched with the words of the transcript."""

@@ -1,0 +1,288 @@
+"""Word times as pure functions: silence, maps between times, characters to times, matching and windows.
+
+Times are seconds, audio is mono at 16 kHz, spans are half-open pairs (start, end). "Packed" time runs over
+the speech regions alone, one after the other, as if the silence between them were cut out of the recording.
+"""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from alas_metric.document.paths import WordTiming
+from alas_metric.document.units import Unit, split_units
+
+SAMPLE_RATE = 16_000
+FRAME = 400  # samples, 25 ms
+HOP = 160  # samples, 10 ms
+
+MIN_PAUSE = 0.3
+"""Shorter silences belong to the speech: closures of plosives, hesitations, the ends of words."""
+MARGIN = 0.035
+"""Kept on both sides of a speech region; with half a frame of 25 ms this leaves about 50 ms of silence."""
+MIN_SPEECH_FRAMES = 5
+SILENCE_DB = -80.0
+"""Below this level, in dB of full scale, there is nothing but the rounding noise of 16-bit samples."""
+
+Span = tuple[float, float]
+
+
+def ordered(spans: Sequence[Span], duration: float) -> list[Span]:
+    """Clip spans into [0, duration], make the starts non-decreasing and no end earlier than its start."""
+    if not spans:
+        return []
+    times = np.clip(np.asarray(spans, dtype=np.float64), 0.0, duration)
+    starts = np.maximum.accumulate(times[:, 0])
+    ends = np.maximum(times[:, 1], starts)
+    return [(float(a), float(b)) for a, b in zip(starts, ends, strict=True)]
+
+
+# ---- characters and times ----------------------------------------------------------------------------------
+
+
+def alignment_pieces(transcript: str, units: Sequence[Unit]) -> list[str]:
+    """Return each unit's text as it enters the alignment, after a space where the transcript has one.
+
+    All-capitals transcripts are lower-cased, since Whisper spells capitals out letter by letter. Characters
+    that Whisper's tokenizer cannot give back become question marks. Both keep the length of every unit.
+
+    Args:
+        transcript: the text that the units' spans refer to.
+        units: in order of the text.
+
+    Returns:
+        One string per unit; joined they are the alignment text.
+
+    Example:
+        >>> alignment_pieces("SO -- HELP!", [Unit("SO", 0, 2), Unit("HELP!", 6, 10)])
+        ['so', ' help!']
+    """
+    texts = ["".join("?" if c == "\ufffd" or "\ud800" <= c <= "\udfff" else c for c in u.text) for u in units]
+    if "".join(texts).isupper():
+        texts = [_lower(text) for text in texts]
+    gaps = [transcript[a.end : b.start] for a, b in itertools.pairwise(units)]
+    spaces = ["", *(" " if any(map(str.isspace, gap)) else "" for gap in gaps)]
+    return [space + text for space, text in zip(spaces, texts, strict=True)]
+
+
+def _lower(text: str) -> str:
+    """Lower-case character by character, keeping those that would change the length."""
+    return "".join(low if len(low := c.lower()) == 1 else c for c in text)
+
+
+def join_pieces(pieces: Sequence[str], leading: str) -> tuple[str, list[tuple[int, int]]]:
+    """Join pieces to one text and find the core of each, from its first to its last letter or digit.
+
+    Args:
+        pieces: at least one, as `alignment_pieces` returns, or a part of it.
+        leading: what the text starts with, in place of the first piece's own space.
+
+    Returns:
+        The text and the character span of each piece's core in it, punctuation excluded.
+    """
+    text = leading
+    spans = []
+    for i, piece in enumerate(pieces):
+        piece = piece.lstrip() if i == 0 else piece
+        start, end = _core(piece)
+        spans.append((len(text) + start, len(text) + end))
+        text += piece
+    return text, spans
+
+
+def _core(text: str) -> tuple[int, int]:
+    found = [i for i, c in enumerate(text) if c.isalnum()]
+    if not found:
+        return len(text) - len(text.lstrip()), len(text)
+    end = found[-1] + 1
+    while end < len(text) and unicodedata.category(text[end]).startswith("M"):
+        end += 1
+    return found[0], end
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Characters [first, last) of a text, spoken from `start` to `end` seconds."""
+
+    first: int
+    last: int
+    start: float
+    end: float
+
+
+def place_pieces(text: str, timed: Sequence[tuple[int, float, float]]) -> list[Piece]:
+    """Lay timed pieces, which cover a text without gaps, over its characters.
+
+    Lengths are counted in bytes because Whisper's tokens are bytes: a piece of one may be part of a
+    character.
+
+    Args:
+        text: the whole text.
+        timed: (length in UTF-8 bytes, start, end) of every piece in order.
+
+    Returns:
+        The pieces without the white space around them, which has no time of its own; empty ones left out.
+    """
+    char_ends = np.cumsum([len(c.encode("utf-8")) for c in text])
+    edges = np.searchsorted(char_ends, np.cumsum([0, *(n for n, _, _ in timed)]), side="right")
+    pieces = []
+    for (_, start, end), first, last in zip(timed, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        part = text[first:last]
+        first += len(part) - len(part.lstrip())
+        last -= len(part) - len(part.rstrip())
+        if first < last:
+            pieces.append(Piece(first, last, float(start), float(max(start, end))))
+    return pieces
+
+
+def span_times(spans: Sequence[tuple[int, int]], pieces: Sequence[Piece]) -> list[Span]:
+    """Return when each character span is spoken, time running evenly through the characters of a piece.
+
+    Args:
+        spans: character spans, not empty ones.
+        pieces: at least one, as `place_pieces` returns.
+
+    Returns:
+        (start, end) per span: from the start of its first character to the end of its last.
+
+    Example:
+        >>> span_times([(0, 2), (2, 4), (5, 6)], [Piece(0, 4, 1.0, 2.0), Piece(5, 6, 3.0, 4.0)])
+        [(1.0, 1.5), (1.5, 2.0), (3.0, 4.0)]
+    """
+    firsts = [piece.first for piece in pieces]
+
+    def time(char: int, edge: int) -> float:
+        piece = pieces[max(0, int(np.searchsorted(firsts, char, side="right")) - 1)]
+        share = min(1.0, max(0.0, (edge - piece.first) / (piece.last - piece.first)))
+        return piece.start + share * (piece.end - piece.start)
+
+    return [(time(first, first), time(last - 1, last)) for first, last in spans]
+
+
+# ---- matching recognised words with the transcript's -------------------------------------------------------
+
+
+def normalise(word: str) -> str:
+    """Reduce a word to what must agree: its letters and digits, without case and width."""
+    return "".join(c for c in unicodedata.normalize("NFKC", word).casefold() if c.isalnum())
+
+
+def match_words(reference: Sequence[str], hypothesis: Sequence[str]) -> list[int]:
+    """Match words by edit distance.
+
+    Among the alignments with the fewest edits the one with the fewest substitutions is taken, hence with the
+    most equal words: "a b c d" and "a x d e" are three edits apart in two ways, and only one joins d with d.
+
+    Args:
+        reference: words of the transcript, normalised.
+        hypothesis: recognised words, normalised.
+
+    Returns:
+        For every reference word the index of the hypothesis word that it equals or is substituted by, else
+        -1.
+
+    Example:
+        >>> match_words("a b c d".split(), "a x d e".split())
+        [0, -1, 1, 2]
+    """
+    num_ref, num_hyp = len(reference), len(hypothesis)
+    gap = num_ref + num_hyp + 1  # one edit outweighs any number of substitutions, which cost 1 more each
+    vocabulary = {word: i for i, word in enumerate(dict.fromkeys([*reference, *hypothesis]))}
+    hyp = np.array([vocabulary[word] for word in hypothesis], dtype=np.int64)
+    columns = np.arange(num_hyp + 1) * gap
+    cost = np.empty((num_ref + 1, num_hyp + 1), dtype=np.int64)
+    cost[0] = columns
+    for i, word in enumerate(reference, start=1):
+        row = cost[i - 1] + gap
+        row[1:] = np.minimum(row[1:], cost[i - 1, :-1] + np.where(hyp == vocabulary[word], 0, gap + 1))
+        # Insertions run along the row: the cheapest start plus `gap` per step, as one running minimum.
+        cost[i] = np.minimum.accumulate(row - columns) + columns
+    return _backtrace(cost, [vocabulary[word] for word in reference], hyp.tolist(), gap)
+
+
+def _backtrace(cost: np.ndarray, reference: Sequence[int], hypothesis: Sequence[int], gap: int) -> list[int]:
+    matched = [-1] * len(reference)
+    i, j = len(reference), len(hypothesis)
+    while i and j:
+        step = 0 if reference[i - 1] == hypothesis[j - 1] else gap + 1
+        if cost[i, j] == cost[i - 1, j - 1] + step:
+            i, j = i - 1, j - 1
+            matched[i] = j
+        elif cost[i, j] == cost[i - 1, j] + gap:
+            i -= 1
+        else:
+            j -= 1
+    return matched
+
+
+def fill_gaps(spans: Sequence[Span | None], duration: float) -> list[Span]:
+    """Give words without times the free time between their neighbours, in equal shares.
+
+    Args:
+        spans: (start, end) of every word, None where unknown.
+        duration: end of the time that the last words may take.
+
+    Returns:
+        A span for every word.
+
+    Example:
+        >>> fill_gaps([None, (2.0, 3.0), None, None], 4.0)
+        [(0.0, 2.0), (2.0, 3.0), (3.0, 3.5), (3.5, 4.0)]
+    """
+    known = [i for i, span in enumerate(spans) if span is not None]
+    filled: list[Span] = []
+    for a, b in zip([-1, *known], [*known, len(spans)], strict=True):
+        before, after = (None if a < 0 else spans[a]), (None if b == len(spans) else spans[b])
+        if before is not None:
+            filled.append(before)
+        start = before[1] if before is not None else 0.0
+        end = max(start, after[0] if after is not None else duration)
+        edges = np.linspace(start, end, b - a)
+        filled.extend((float(x), float(y)) for x, y in itertools.pairwise(edges))
+    return filled
+
+
+def times_of_units(words: Sequence[WordTiming], units: Sequence[Unit], duration: float) -> list[Span] | None:
+    """Give a data set's word timestamps to the units of the transcript.
+
+    Entries without a unit (``--``, silence) are passed over, and an entry of several units is divided evenly. Where the
+    texts differ the words are matched by edit distance, and units without a match lie between their neighbours.
+
+    Args:
+        words: word timestamps, finite, in order.
+        units: the transcript's units.
+        duration: length of the audio in seconds.
+
+    Returns:
+        (start, end) of each unit; None where fewer than half of the units stand among the words: those are the
+        timestamps of something else.
+    """
+    parts = [part for word in words for part in _parts(word)]
+    reference = [normalise(unit.text) or "\0reference" for unit in units]
+    hypothesis = [normalise(part.word) or "\0hypothesis" for part in parts]
+    if reference == hypothesis:
+        return [(part.start, part.end) for part in parts]
+    matched = match_words(reference, hypothesis)
+    num_equal = sum(j >= 0 and reference[i] == hypothesis[j] for i, j in enumerate(matched))
+    if 2 * num_equal < len(units):
+        return None
+    spans = ordered([(part.start, part.end) for part in parts], duration)
+    return fill_gaps([None if j < 0 else spans[j] for j in matched], duration)
+
+
+def _parts(word: WordTiming) -> list[WordTiming]:
+    """Return the units of one entry, its time divided evenly."""
+    texts = [unit.text for unit in split_units(word.word)]
+    step = (word.end - word.start) / max(1, len(texts))
+    return [WordTiming(text, word.start + i * step, word.start + (i + 1) * step) for i, text in enumerate(texts)]
+
+
+def spread(pieces: Sequence[str], duration: float) -> list[Span]:
+    """Share the time from 0 to `duration` among pieces of text in proportion to their characters."""
+    edges = np.concatenate([[0], np.cumsum([max(1, len(piece.strip())) for piece in pieces])])
+    times = (edges * (duration / edges[-1])).tolist()
+    return list(itertools.pairwise(times))

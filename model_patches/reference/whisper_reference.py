@@ -1,0 +1,518 @@
+"""Word timestamps from Whisper, the reference that a model's alignment is compared with.
+
+Mode ``align`` (default) takes the known transcript and reads the times off Whisper's cross-attention by
+teacher forcing (`whisper.timing.find_alignment`). Mode ``transcribe`` lets Whisper recognise the words first
+and matches them with the transcript by edit distance, as the authors of ALAS did in spirit; it depends on
+recognition errors.
+
+That routine tiles the audio without gaps and starts its first word at 0.0, so silence is cut out before and
+put back after. Words are found in Whisper's pieces by character offsets: it splits at hyphens and
+punctuation, and what it gives to a comma is the pause, which belongs to no word.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, Literal
+
+import filelock
+import numpy as np
+import torch
+import whisper
+import whisper.timing
+import whisper.tokenizer
+from loguru import logger
+
+from alas_metric.document.paths import WordTiming
+from alas_metric.document.units import Unit, split_units
+from alas_metric.errors import FatalError, SkipDocument
+from model_patches.reference.cache import AlignmentCache
+from model_patches.reference.matching import (
+    HOP,
+    SAMPLE_RATE,
+    Span,
+    alignment_pieces,
+    fill_gaps,
+    join_pieces,
+    match_words,
+    normalise,
+    ordered,
+    place_pieces,
+    span_times,
+    spread,
+)
+from model_patches.reference.silence import pack, speech_regions, unpack_span
+from model_patches.reference.windows import windows
+
+MODES = ("align", "transcribe")
+MAX_SAMPLES = whisper.audio.N_SAMPLES  # 30 s, Whisper's window
+UNSPACED_LANGUAGES = {"zh", "ja", "th", "lo", "my", "km", "yue"}
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """Keep torch's number of threads, which numba, at Whisper's first path search on a CPU, sets to all cores.
+
+    Processes that share a machine would then have more threads than cores, and these wait for each other: with two
+    processes on two cores everything after that took several times as long.
+    """
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+
+
+class WhisperReference:
+    """Word timestamps by openai-whisper, on arrays, cached on disk.
+
+    Cheap to make: the checkpoint is loaded at the first utterance that is not in the cache.
+
+    Args:
+        checkpoint: an official name (``large-v3``) or the path of a checkpoint file in openai-whisper's
+            format.
+        mode: ``align`` for the known transcript by teacher forcing, ``transcribe`` for recognition first.
+        device: ``cuda``, ``cuda:1``, ``cpu``; None takes CUDA where there is one. Whisper's timing needs
+            float64 and does not run on MPS, for which the CPU is taken.
+        heads: the cross-attention heads that follow the audio, as ``layer:head;layer:head``. By default those
+            known for official checkpoints (recognised by content, under any file name), else all of the upper
+            half of the decoder.
+        cache: where results are kept; None keeps nothing.
+
+    Raises:
+        FatalError: If an argument cannot be used. Raised by the methods too, when the checkpoint cannot be
+            downloaded or read: no document can be scored then.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str = "large-v3",
+        *,
+        mode: Literal["align", "transcribe"] = "align",
+        device: str | None = None,
+        heads: str | None = None,
+        cache: AlignmentCache | None = None,
+    ) -> None:
+        if mode not in MODES:
+            raise FatalError(f"alas_whisper_mode must be one of {', '.join(MODES)}, got {mode!r}")
+        if (device or "").startswith("cuda") and not torch.cuda.is_available():
+            raise FatalError(
+                f"alas_whisper_device={device} was asked for, and torch {torch.__version__} sees no CUDA device. "
+                "Leave it out, or use cpu."
+            )
+        self.mode = mode
+        self.heads = None if heads is None else _format_heads(_parse_heads(heads))
+        self._official = checkpoint if checkpoint in whisper.available_models() else None
+        self._checkpoint = checkpoint if self._official else str(_checkpoint_file(checkpoint))
+        self._device = device
+        self._cache = cache
+        self._fingerprint: str | None = None
+        self._model: whisper.Whisper | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of this reference in records, such as ``whisper:large-v3:align``."""
+        return f"whisper:{self._official or Path(self._checkpoint).stem}:{self.mode}"
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the checkpoint file; the one that is published where the checkpoint is given by name."""
+        if self._fingerprint is None:
+            official = _official_hashes()
+            self._fingerprint = official[self._official] if self._official else _hash_file(self._checkpoint)
+        return self._fingerprint
+
+    def words(
+        self, audio: np.ndarray, transcript: str, units: Sequence[Unit], *, language: str = "en"
+    ) -> list[WordTiming]:
+        """Return when each unit of a transcript is spoken.
+
+        Args:
+            audio: float32 mono samples at 16 kHz, shape ``(num_samples,)``, of any length.
+            transcript: what is said in it.
+            units: the transcript's units, as `alas_metric.document.units.split_units` returns.
+            language: Whisper's code or name of the language.
+
+        Returns:
+            One `WordTiming` per unit in the same order: starts non-decreasing, no end before its start, all
+            within [0, duration] seconds.
+
+        Raises:
+            SkipDocument: ``no_word_timestamps`` if there is no sound in the audio or Whisper finds no word in
+                it, ``non_finite_audio`` if it holds NaN or infinity.
+            FatalError: If the checkpoint cannot be loaded or does not know the language.
+        """
+        audio = _checked(audio)
+        if not units:
+            return []
+        duration = len(audio) / SAMPLE_RATE
+        key = self._key(audio, transcript, self.mode, language)
+        stored = _stored_words(self._read(key), units, duration)
+        if stored is not None:
+            return stored
+        regions = _speech(audio)
+        packed = pack(audio, regions)
+        pieces = alignment_pieces(transcript, units)
+        find = self._align if self.mode == "align" else self._place_by_recognition
+        spans = ordered(find(packed, pieces, language), len(packed) / SAMPLE_RATE)
+        spans = ordered([unpack_span(span, regions) for span in spans], duration)
+        self._write(key, {"words": [[u.text, *span] for u, span in zip(units, spans, strict=True)]})
+        return [WordTiming(unit.text, *span) for unit, span in zip(units, spans, strict=True)]
+
+    def transcribe(self, audio: np.ndarray, *, language: str = "en") -> str:
+        """Return what Whisper hears, for documents that come without a transcript.
+
+        Args:
+            audio: as in `words`.
+            language: as in `words`.
+
+        Returns:
+            The recognised text; it holds at least one unit.
+
+        Raises:
+            SkipDocument: As in `words`.
+            FatalError: As in `words`.
+        """
+        audio = _checked(audio)
+        key = self._key(audio, "", "text", language)
+        stored = (self._read(key) or {}).get("text")
+        if isinstance(stored, str) and split_units(stored):
+            return stored
+        _speech(audio)  # Whisper makes words up where there is no sound
+        text = str(self._decode(audio, language)["text"]).strip()
+        if not split_units(text):
+            raise SkipDocument("no_word_timestamps", f"Whisper recognised no word, only {text!r}")
+        self._write(key, {"text": text})
+        return text
+
+    def close(self) -> None:
+        """Free the model's memory; it is loaded again when needed."""
+        on_cuda = self._model is not None and self._model.device.type == "cuda"
+        self._model = None
+        if on_cuda:
+            torch.cuda.empty_cache()
+
+    # ---- placing words in packed audio; each returns one (start, end) per piece ----
+
+    def _align(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> list[Span]:
+        tokenizer = self._tokenizer(language)
+        spans = self._align_window(packed, pieces, tokenizer)
+        return spans if spans is not None else self._align_long(packed, pieces, language)
+
+    def _align_window(
+        self, audio: np.ndarray, pieces: Sequence[str], tokenizer: whisper.tokenizer.Tokenizer
+    ) -> list[Span] | None:
+        """Align what fits into one pass of Whisper; None if it does not or there is no audio."""
+        leading = "" if tokenizer.language in UNSPACED_LANGUAGES else " "
+        text, cores = join_pieces(pieces, leading)
+        tokens = _encode(tokenizer, text)
+        # One position of Whisper's encoder is two frames: below that there is nothing to attend to.
+        num_frames = len(audio) // HOP
+        if len(tokens) > self._max_tokens(tokenizer) or len(audio) > MAX_SAMPLES or num_frames < 2:
+            return None
+        model = self._load()
+        mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(audio), model.dims.n_mels, device=model.device)
+        with _threads_kept():
+            timings = whisper.timing.find_alignment(model, tokenizer, tokens, mel, num_frames)
+        found = place_pieces(text, [(_num_bytes(tokenizer, t.tokens), t.start, t.end) for t in timings])
+        if not found:
+            raise SkipDocument("no_word_timestamps", f"Whisper aligned no word of {text!r}")
+        return span_times(cores, found)
+
+    def _align_long(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> list[Span]:
+        """Place the words roughly, then align window by window."""
+        tokenizer = self._tokenizer(language)
+        duration = len(packed) / SAMPLE_RATE
+        rough = ordered(self._anchors(packed, pieces, language), duration)
+        sizes = [len(_encode(tokenizer, piece)) for piece in pieces]
+        # The text around a word can change its tokens a little, and the leading space may be one more.
+        limit = self._max_tokens(tokenizer) - 16
+        spans: list[Span] = []
+        for window in windows(rough, sizes, duration, max_size=limit):
+            first, last = window.first, window.last
+            part = packed[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]
+            aligned = self._align_window(part, pieces[first:last], tokenizer)
+            if aligned is None:
+                spans.extend(rough[first:last])
+            else:
+                spans.extend((window.start + start, window.start + end) for start, end in aligned)
+        return spans
+
+    def _anchors(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> list[Span]:
+        spans, num_equal = self._recognise(packed, pieces, language)
+        if num_equal == 0:
+            logger.debug("Whisper recognises no word of a long transcript: its words are spread evenly first")
+            return spread(pieces, len(packed) / SAMPLE_RATE)
+        return spans
+
+    def _place_by_recognition(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> list[Span]:
+        spans, _ = self._recognise(packed, pieces, language)
+        if not spans:
+            raise SkipDocument("no_word_timestamps", "Whisper recognised no word")
+        return spans
+
+    def _recognise(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> tuple[list[Span], int]:
+        """Return times of the pieces by recognition (none if no word is heard) and how many were equal."""
+        duration = len(packed) / SAMPLE_RATE
+        heard, spans = _recognised_words(self._decode(packed, language, word_timestamps=True))
+        if not heard:
+            return [], 0
+        # A word without letters that compare (impossible for units, possible for Whisper's) equals nothing.
+        reference = [normalise(piece) or "\0reference" for piece in pieces]
+        hypothesis = [normalise(word) or "\0hypothesis" for word in heard]
+        matched = match_words(reference, hypothesis)
+        num_equal = sum(j >= 0 and reference[i] == hypothesis[j] for i, j in enumerate(matched))
+        spans = ordered(spans, duration)
+        return fill_gaps([None if j < 0 else spans[j] for j in matched], duration), num_equal
+
+    # ---- Whisper itself ----
+
+    def _decode(self, audio: np.ndarray, language: str, word_timestamps: bool = False) -> dict[str, Any]:
+        model = self._load()
+        with _threads_kept():
+            return model.transcribe(
+                audio,
+                language=self._tokenizer(language).language or "en",
+                word_timestamps=word_timestamps,
+                # Greedy and without memory: equal audio gives equal words, and no error is carried on.
+                temperature=0.0,
+                condition_on_previous_text=False,
+                fp16=model.device.type == "cuda",
+            )
+
+    def _tokenizer(self, language: str) -> whisper.tokenizer.Tokenizer:
+        model = self._load()
+        try:
+            return whisper.tokenizer.get_tokenizer(
+                model.is_multilingual,
+                num_languages=model.num_languages,
+                language=language,
+                task="transcribe",
+            )
+        except ValueError:
+            known = list(whisper.tokenizer.LANGUAGES)[: model.num_languages]
+            raise FatalError(
+                f"{self.name} does not know the language {language!r}; expected one of {', '.join(known)}"
+            ) from None
+
+    def _max_tokens(self, tokenizer: whisper.tokenizer.Tokenizer) -> int:
+        """Return how many text tokens fit between the start sequence, "no timestamps" and the end token."""
+        return self._load().dims.n_text_ctx - len(tokenizer.sot_sequence) - 2
+
+    def _load(self) -> whisper.Whisper:
+        if self._model is None:
+            load = _load_official if self._official else _load_file
+            model = load(self._checkpoint, self._device)
+            self._set_heads(model)
+            self._model = model
+        return self._model
+
+    def _set_heads(self, model: whisper.Whisper) -> None:
+        """Choose the alignment heads: the argument, else the official ones, else Whisper's default."""
+        if self.heads is not None:
+            _set_head_mask(model, _parse_heads(self.heads))
+        elif self._official is None:
+            known = {digest: name for name, digest in _official_hashes().items()}
+            if self.fingerprint in known:
+                model.set_alignment_heads(whisper._ALIGNMENT_HEADS[known[self.fingerprint]])
+            else:
+                logger.warning(
+                    f"{self.name} is no official checkpoint, its alignment heads are unknown: taking all "
+                    "heads of the decoder's upper half; alas_whisper_heads=layer:head;layer:head names others"
+                )
+
+    # ---- cache ----
+
+    def _key(self, audio: np.ndarray, transcript: str, mode: str, language: str) -> str:
+        if self._cache is None:
+            return ""
+        return self._cache.key(audio, transcript, self.fingerprint, mode, self.heads, language)
+
+    def _read(self, key: str) -> dict[str, Any] | None:
+        return self._cache.get(key) if self._cache is not None else None
+
+    def _write(self, key: str, payload: dict[str, Any]) -> None:
+        if self._cache is not None:
+            self._cache.put(key, payload)
+
+
+# ---- arguments ---------------------------------------------------------------------------------------------
+
+
+def _checkpoint_file(checkpoint: str) -> Path:
+    path = Path(checkpoint).expanduser()
+    if not path.is_file():
+        raise FatalError(
+            "alas_reference=whisper:<size or path> must name an official Whisper checkpoint "
+            f"({', '.join(whisper.available_models())}) or an existing checkpoint file, got {checkpoint!r}"
+        )
+    return path
+
+
+def _parse_heads(heads: str) -> list[tuple[int, int]]:
+    """Read ``layer:head;layer:head``; counted from 0, in ascending order, without repetition."""
+    if not re.fullmatch(r"\s*\d+\s*:\s*\d+\s*(;\s*\d+\s*:\s*\d+\s*)*;?\s*", heads, flags=re.ASCII):
+        raise FatalError(f"alas_whisper_heads must be layer:head;layer:head, such as 3:1;4:2, got {heads!r}")
+    numbers = [int(number) for number in re.findall(r"\d+", heads, flags=re.ASCII)]
+    return sorted(set(zip(numbers[::2], numbers[1::2], strict=True)))
+
+
+def _format_heads(pairs: Sequence[tuple[int, int]]) -> str:
+    return ";".join(f"{layer}:{head}" for layer, head in pairs)
+
+
+def _set_head_mask(model: whisper.Whisper, pairs: Sequence[tuple[int, int]]) -> None:
+    num_layers, num_heads = model.dims.n_text_layer, model.dims.n_text_head
+    mask = torch.zeros(num_layers, num_heads, dtype=torch.bool)
+    for layer, head in pairs:
+        if layer >= num_layers or head >= num_heads:
+            raise FatalError(
+                f"alas_whisper_heads: there is no head {layer}:{head}, this checkpoint has layers 0 to "
+                f"{num_layers - 1} with heads 0 to {num_heads - 1}"
+            )
+        mask[layer, head] = True
+    model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
+
+
+# ---- checkpoints -------------------------------------------------------------------------------------------
+
+
+def _official_hashes() -> dict[str, str]:
+    """Return the SHA-256 of every official checkpoint, which Whisper keeps in the addresses."""
+    return {name: url.split("/")[-2] for name, url in whisper._MODELS.items()}
+
+
+def _hash_file(path: str) -> str:
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise FatalError(f"cannot read the Whisper checkpoint {path}: {error}") from error
+    return digest.hexdigest()
+
+
+def _device(device: str | None) -> str:
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return "cpu" if device.startswith("mps") else device
+
+
+def _load_official(name: str, device: str | None) -> whisper.Whisper:
+    """Load a checkpoint by name, downloading it at the first time, one process at a time.
+
+    Whisper writes the download straight to its final place, so that several ranks which start together would
+    overwrite each other's. Those that find the lock free and the file there load side by side.
+    """
+    folder = Path(os.getenv("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
+    file = folder / os.path.basename(whisper._MODELS[name])
+    lock = _lock(file)
+    try:
+        with lock:
+            if not file.exists():
+                logger.info(f"downloading Whisper {name} to {folder}")
+            # Also where the file is there: if a killed download left a part of it, one process loads it anew.
+            whisper._download(whisper._MODELS[name], str(folder), False)
+        return whisper.load_model(name, device=_device(device))
+    except Exception as error:
+        raise FatalError(
+            f"cannot load Whisper {name}: {_reason(error)}. At the first use it is downloaded to {file}: "
+            "check the connection and the free space, delete the file if it is damaged, or put it there "
+            "yourself; alas_reference=whisper:<path> takes a checkpoint from anywhere, and "
+            "alas_whisper_device=cpu no memory of the GPU"
+        ) from error
+
+
+def _lock(file: Path) -> Any:
+    """Return a lock next to a file; none where the folder cannot be written, hence not downloaded to."""
+    lock = filelock.FileLock(f"{file}.lock")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with lock:
+            return lock
+    except (OSError, NotImplementedError):
+        return nullcontext()
+
+
+def _reason(error: Exception) -> str:
+    # torch's own advice at a damaged file is to load it unsafely: leave that out.
+    detail = "not a checkpoint of weights" if isinstance(error, UnpicklingError) else error
+    return f"{type(error).__name__}: {detail}"
+
+
+def _load_file(path: str, device: str | None) -> whisper.Whisper:
+    try:
+        return whisper.load_model(path, device=_device(device))
+    except Exception as error:
+        raise FatalError(
+            f"cannot load the Whisper checkpoint {path} on {_device(device)}: {_reason(error)}. Expected a "
+            "complete file in openai-whisper's format ('dims' and 'model_state_dict'; no Hugging Face "
+            "folder) and room for it on the device; alas_whisper_device=cpu takes no memory of the GPU"
+        ) from error
+
+
+# ---- input and output --------------------------------------------------------------------------------------
+
+
+def _checked(audio: np.ndarray) -> np.ndarray:
+    if audio.ndim != 1:
+        raise ValueError(f"audio must be mono, shape (num_samples,), got {audio.shape}")
+    if not np.isfinite(audio).all():
+        raise SkipDocument("non_finite_audio")
+    return np.ascontiguousarray(audio, dtype=np.float32)
+
+
+def _speech(audio: np.ndarray) -> list[Span]:
+    regions = speech_regions(audio)
+    if not regions:
+        raise SkipDocument("no_word_timestamps", f"{len(audio) / SAMPLE_RATE:.2f} s of audio without any sound")
+    return regions
+
+
+def _encode(tokenizer: whisper.tokenizer.Tokenizer, text: str) -> list[int]:
+    # Whatever looks like a special token in a transcript is text.
+    return tokenizer.encode(text, disallowed_special=())
+
+
+def _num_bytes(tokenizer: whisper.tokenizer.Tokenizer, tokens: Sequence[int]) -> int:
+    return sum(len(tokenizer.encoding.decode_single_token_bytes(token)) for token in tokens)
+
+
+def _recognised_words(result: dict[str, Any]) -> tuple[list[str], list[Span]]:
+    """Split a recognised text into the same kind of units as a transcript, with their times."""
+    words = [word for segment in result["segments"] for word in segment.get("words") or []]
+    text = "".join(word["word"] for word in words)
+    timed = [(len(word["word"].encode("utf-8")), word["start"], word["end"]) for word in words]
+    units, pieces = split_units(text), place_pieces(text, timed)
+    if not units or not pieces:
+        return [], []
+    return [unit.text for unit in units], span_times([(unit.start, unit.end) for unit in units], pieces)
+
+
+def _stored_words(payload: dict[str, Any] | None, units: Sequence[Unit], duration: float) -> list[WordTiming] | None:
+    """Read cached words; None if they are not those of the units, or their times are none."""
+    rows = (payload or {}).get("words")
+    if not isinstance(rows, list) or len(rows) != len(units):
+        return None
+    words = []
+    previous = 0.0
+    for row, unit in zip(rows, units, strict=True):
+        if not (isinstance(row, list) and len(row) == 3 and row[0] == unit.text):
+            return None
+        start, end = row[1:]
+        if not all(isinstance(t, (int, float)) and math.isfinite(t) for t in (start, end)):
+            return None
+        if not previous <= start <= end <= duration:
+            return None
+        previous = start
+        words.append(WordTiming(unit.text, float(start), float(end)))
+    return words

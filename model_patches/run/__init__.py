@@ -1,0 +1,1 @@
+"""From the harness's requests to records: preparation, paired runs, journal, dumps."""

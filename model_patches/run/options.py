@@ -1,0 +1,149 @@
+"""The model arguments with the prefix ``alas_``."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from alas_metric.errors import FatalError
+from model_patches.reference.cache import AlignmentCache
+from model_patches.reference.whisper_reference import WhisperReference
+from model_patches.run.harness_run import HarnessRun, current_run
+from model_patches.run.journal import Journal
+from model_patches.run.provenance import software
+
+PREFIX = "alas_"
+
+
+@dataclass(frozen=True)
+class AlasOptions:
+    """How the paired runs are done and what they are compared with; ``--model_args alas_<name>=<value>``.
+
+    Args:
+        reference: ``whisper:<size or path>``, or ``words`` for the word timestamps of the data set.
+        whisper_mode: ``align`` (the known transcript, by teacher forcing) or ``transcribe`` (recognise, then match).
+        whisper_device: where Whisper runs; default: the model's device.
+        whisper_heads: alignment heads of a Whisper checkpoint given by path, ``layer:head;layer:head``.
+        language: language of the speech, as Whisper's codes; default: what the task says.
+        responses: False probes with two prefills: no answers, no filter.
+        sbert: Sentence-BERT model that compares free answers; a hub id or a folder.
+        cache: folder of the word timestamps; default: the user's cache folder.
+        journal: folder in which every finished record is written at once; a run started again takes them from there.
+        dump: of how many documents of each task the similarities are kept beside the results, for pictures.
+    """
+
+    reference: str = "whisper:large-v3"
+    whisper_mode: str = "align"
+    whisper_device: str | None = None
+    whisper_heads: str | None = None
+    language: str | None = None
+    responses: bool = True
+    sbert: str = "sentence-transformers/paraphrase-MiniLM-L6-v2"
+    cache: str | None = None
+    journal: str | None = None
+    dump: int = 0
+
+    def __post_init__(self) -> None:
+        kind, _, checkpoint = self.reference.partition(":")
+        if self.reference != "words" and not (kind == "whisper" and checkpoint):
+            raise FatalError(f"alas_reference must be 'words' or 'whisper:<size or path>', got {self.reference!r}")
+        if self.whisper_mode not in ("align", "transcribe"):
+            raise FatalError(f"alas_whisper_mode must be 'align' or 'transcribe', got {self.whisper_mode!r}")
+        if not isinstance(self.responses, bool):
+            raise FatalError(f"alas_responses must be true or false, got {self.responses!r}")
+        if type(self.dump) is not int or self.dump < 0:
+            raise FatalError(f"alas_dump must be a number of documents from 0 up, got {self.dump!r}")
+
+    @property
+    def whisper(self) -> str | None:
+        """The Whisper checkpoint of the reference, or None for the data set's own timestamps."""
+        return None if self.reference == "words" else self.reference.partition(":")[2]
+
+    @classmethod
+    def from_model_args(cls, arguments: Mapping[str, Any]) -> AlasOptions:
+        """Read the options from the model arguments that the wrapper itself does not know.
+
+        Raises:
+            FatalError: naming the argument that is not known, and those that are.
+        """
+        known = {PREFIX + field.name: field.name for field in fields(cls)}
+        unknown = sorted(set(arguments) - set(known))
+        if unknown:
+            raise FatalError(
+                f"unknown model argument{'s' * (len(unknown) > 1)} {', '.join(unknown)}. "
+                f"Those of ALAS are: {', '.join(known)}."
+            )
+        return cls(**{known[name]: value for name, value in arguments.items()})
+
+
+def resume_advice(options: AlasOptions) -> str:
+    """Return how a run that ends early goes on."""
+    if options.journal:
+        return f"The same command goes on from here: the finished records are in alas_journal={options.journal}."
+    return "Its records are lost, the word timestamps are kept. With alas_journal=FOLDER the same command would go on."
+
+
+def check_options(options: AlasOptions, device: torch.device) -> None:
+    """Try what the options name, without loading anything large.
+
+    Raises:
+        FatalError: If the Whisper checkpoint, its heads or the journal cannot be used, or there is no place for dumps.
+    """
+    if options.dump:
+        writing_run()
+    make_whisper(options, device)
+    if options.journal:
+        Journal(options.journal).close()
+
+
+def writing_run() -> HarnessRun:
+    """Return the harness's run, whose folder takes the dumps.
+
+    Raises:
+        FatalError: If nothing is written.
+    """
+    run = current_run()
+    if run is None or not run.writes:
+        raise FatalError(
+            "alas_dump keeps similarities beside the results, and no results are written: add --output_path FOLDER "
+            "(from Python, an evaluation_tracker with an output_path)"
+        )
+    return run
+
+
+def make_whisper(options: AlasOptions, device: torch.device) -> WhisperReference | None:
+    """Return the Whisper reference that the options ask for; nothing is loaded yet."""
+    if options.whisper is None:
+        return None
+    return WhisperReference(
+        options.whisper,
+        mode=options.whisper_mode,  # type: ignore[arg-type]
+        device=options.whisper_device or str(device),
+        heads=options.whisper_heads,
+        cache=AlignmentCache(options.cache),
+    )
+
+
+def describe(options: AlasOptions, whisper: WhisperReference | None) -> dict[str, str]:
+    """Return what a record says of how it was made."""
+    settings = {"answer_similarity": options.sbert} if options.responses else {}
+    if whisper is not None:
+        settings["whisper_checkpoint"] = whisper.fingerprint
+    return settings
+
+
+def environment(options: AlasOptions, whisper: WhisperReference | None) -> dict[str, Any]:
+    """Return the versions and options that can change a record's numbers."""
+    return {
+        "versions": {**software(), "lmms-eval": version("lmms-eval")},
+        "python": platform.python_version(),
+        "options": describe(options, whisper),
+        "reference": whisper.name if whisper else "words",
+        "heads": options.whisper_heads,
+        "language": options.language,
+    }

@@ -1,0 +1,148 @@
+"""One document, or a small batch, run twice: on its transcript and on its audio; out come alignment records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from alas_metric.document.measuring import score_pair
+from alas_metric.document.record import AlignmentRecord
+from alas_metric.errors import FatalError, SkipDocument
+from alas_tasks.audio import SAMPLE_RATE
+from alas_tasks.speech import SpeechSample
+from model_patches.adapters.adapter import Prompts, SpeechAdapter
+from model_patches.adapters.capture import (
+    CaptureMismatch,
+    FrameSimilarity,
+    WordPooling,
+    capture_prefill,
+    verify_capture,
+)
+from model_patches.adapters.generation import cut
+from model_patches.run.preparation import Prepared
+from model_patches.run.provenance import of_model, software
+
+Similarity = Callable[[Sequence[tuple[str | None, str | None]]], list[float | None]]
+
+
+@dataclass
+class PairedRuns:
+    """The two runs of a document and its record.
+
+    Args:
+        adapter: the model, its prompts and positions.
+        responses: whether answers are generated.
+        similarity: compares free answers.
+        settings: what every record says of how it was made, besides model and software.
+        similarity_settings: what records of free answers say of it too.
+    """
+
+    adapter: SpeechAdapter
+    responses: bool = True
+    similarity: Similarity | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    similarity_settings: dict[str, str] = field(default_factory=dict)
+    proven: bool = False
+    """Whether a document went through: until then a mismatch between model and adapter ends the run."""
+
+    @cached_property
+    def all_settings(self) -> dict[str, str]:
+        """What every record says of how it was made."""
+        return {**software(), **of_model(self.adapter), **self.settings}
+
+    def __call__(
+        self,
+        documents: Sequence[Prepared],
+        audios: Sequence[np.ndarray],
+        generation: Mapping[str, Any],
+        until: Sequence[str] = (),
+        keep: Callable[[int, AlignmentRecord, np.ndarray], None] | None = None,
+    ) -> list[AlignmentRecord]:
+        """Run a batch and return its records, in order.
+
+        Args:
+            documents: what to run.
+            audios: their samples, 16 kHz mono.
+            generation: keyword arguments of ``generate``.
+            until: texts at which an answer is cut.
+            keep: gets each document's place in the batch, its record and its similarities, ``(L + 1, 2, N, T)``.
+
+        Raises:
+            SkipDocument: If one document cannot be scored; run the others again without it.
+            FatalError: If the first document shows that the audio does not reach the model.
+        """
+        instructions = [document.instruction for document in documents]
+        try:
+            text = self.adapter.text_prompts(
+                [document.transcript for document in documents],
+                instructions,
+                [document.units for document in documents],
+            )
+            audio = self.adapter.audio_prompts(list(audios), instructions)
+            self.adapter.check_audio(audio, [len(samples) / SAMPLE_RATE for samples in audios])
+            if self.adapter.verify and not self.proven:
+                verify_capture(self.adapter.decoder, partial(self.adapter.generate, audio.inputs))
+            pooling = WordPooling(text.words)
+            text_answers = self._generate(text, pooling, generation)
+            frames = FrameSimilarity(audio.positions, pooling.vectors, check=not self.proven)
+            audio_answers = self._generate(audio, frames, generation)
+        except CaptureMismatch as error:
+            if self.proven:
+                raise SkipDocument("error", str(error)) from error
+            raise FatalError(f"the first document did not reach the model as it should: {error}") from error
+        self.proven = True
+        records = []
+        for row, document in enumerate(documents):
+            similarity = frames.of_row(row)
+            answers = (cut(audio_answers[row], until), cut(text_answers[row], until))
+            records.append(self._record(document, similarity, *answers))
+            if keep is not None:
+                keep(row, records[-1], similarity)
+        return records
+
+    def _generate(
+        self, prompts: Prompts, on_layer: Callable[[int, torch.Tensor], None], generation: Mapping[str, Any]
+    ) -> list[str]:
+        adapter = self.adapter
+        with capture_prefill(adapter.decoder, on_layer) as prefill:
+            answers = adapter.answers(prompts.inputs, **generation)
+        prefill.check(prompts.batch_size, prompts.length, adapter.decoder.num_entries)
+        return answers
+
+    def _record(
+        self, document: Prepared, similarity: np.ndarray, audio_answer: str, text_answer: str
+    ) -> AlignmentRecord:
+        sample = document.sample
+        answers = self._compare(sample, audio_answer, text_answer) if self.responses else {}
+        return score_pair(
+            similarity,
+            uid=sample.uid,
+            transcript=document.transcript,
+            words=[unit.text for unit in document.units],
+            frame_seconds=self.adapter.seconds_per_position,
+            references=document.references,
+            reference=document.reference,
+            speaker=sample.speaker,
+            transcript_source=document.transcript_source,
+            instruction=document.instruction,
+            target=sample.target,
+            settings=self.all_settings | (self.similarity_settings if answers.get("similarities") else {}),
+            **answers,
+        )
+
+    def _compare(self, sample: SpeechSample, audio: str, text: str) -> dict[str, Any]:
+        """Return the record's fields about the two answers: as labels where the task is closed, else by meaning."""
+        answers: dict[str, Any] = {"audio_answer": audio, "text_answer": text}
+        if sample.read_answer is not None:
+            labels = {"audio": sample.read_answer(audio), "text": sample.read_answer(text)}
+            return {**answers, "labels": {**labels, "target": sample.target}}
+        if self.similarity is None:
+            return answers
+        names = ("responses", "audio_target", "text_target")
+        pairs = [(audio, text), (audio, sample.target), (text, sample.target)]
+        return {**answers, "similarities": dict(zip(names, self.similarity(pairs), strict=True))}

@@ -1,0 +1,69 @@
+"""The alas command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alas_metric import AlignmentRecord
+from alas_metric.commands import main as cli
+from alas_metric.corpus.metrics import METRICS
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path, record: Callable[..., AlignmentRecord]) -> Path:
+    model = tmp_path / "model"
+    model.mkdir()
+    lines = [
+        json.dumps({"doc_id": i, "filtered_resps": record(uid=str(i), seed=i, num_words=3 + i).to_json()})
+        for i in range(4)
+    ]
+    (model / "20260101_120000_samples_alas_demo.jsonl").write_text("\n".join(lines))
+    return tmp_path
+
+
+def test_score(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = run_dir / "out.json"
+    assert cli.main(["score", str(run_dir), "--threshold", "0.5", "--json", str(target)]) == 0
+    printed = capsys.readouterr()
+    assert "alas_skill" in printed.out and "4 documents" in printed.out
+    assert "was the run killed?" in printed.err
+    [entry] = json.loads(target.read_text())["runs"]
+    assert (entry["model"], entry["task"], entry["run"]) == ("model", "alas_demo", "20260101_120000")
+    assert entry["threshold"] == 0.5 and set(entry["values"]) == set(METRICS)
+    assert len(entry["values"]["layers"]["alas"]["values"]) == 3
+
+
+def test_options(run_dir: Path) -> None:
+    assert cli.main(["score", str(run_dir / "model"), "--run", "20260101_120000", "--task", "alas_demo"]) == 0
+    assert cli.main(["score", str(run_dir), "--reference", "gold"]) == 0
+
+
+def test_other_files_do_not_stop_it(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run_dir / "model" / "20260101_120000_samples_mmlu.jsonl").write_text('{"filtered_resps": "A"}\n')
+    assert cli.main(["score", str(run_dir)]) == 0
+    printed = capsys.readouterr()
+    assert "is mmlu an ALAS task" in printed.err and "alas_demo" in printed.out
+
+
+@pytest.mark.parametrize("arguments", [["nowhere"], [".", "--task", "x"], [".", "--reference", "mfa"]])
+def test_nothing_to_score(
+    run_dir: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(run_dir)
+    with pytest.raises(SystemExit, match="alas: error"):
+        cli.main(["score", *arguments])
+
+
+def test_unwritable_json(run_dir: Path) -> None:
+    with pytest.raises(SystemExit, match="could not write"):
+        cli.main(["score", str(run_dir), "--json", str(run_dir / "absent" / "out.json")])
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as status:
+        cli.main(["--version"])
+    assert status.value.code == 0 and capsys.readouterr().out.startswith("alas 0.1")

@@ -1,0 +1,320 @@
+"""Every family on transformers: prompts, positions, hidden states and batches, on tiny random checkpoints."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from packaging.version import Version
+from tiny_families import MAKERS, NEEDS
+from transformers import Qwen2Config, WhisperFeatureExtractor, __version__
+
+from alas_metric import WordTiming, score_record
+from alas_metric.document.units import split_units
+from alas_metric.errors import FatalError, SkipDocument
+from alas_tasks.speech import SpeechSample
+from model_patches import probe
+from model_patches.adapters.capture import (
+    CaptureMismatch,
+    Decoder,
+    FrameSimilarity,
+    WordPooling,
+    capture_prefill,
+    verify_capture,
+)
+from model_patches.adapters.huggingface import HuggingFaceAdapter, require_parts
+from model_patches.adapters.loading import load_pretrained
+from model_patches.adapters.stride import measure_stride
+from model_patches.harness.huggingface import AlasHf
+from model_patches.registry import FAMILIES, adapter_for, load_object
+from model_patches.run.paired import PairedRuns
+from model_patches.run.preparation import Preparation
+
+PROMPTS = Path(__file__).parent / "prompts"
+OWN_ID = ("audio_flamingo_3", "qwen2_5_omni", "qwen3_omni")
+NEEDS_TRANSFORMERS = {"fun_asr_nano": "5.17", "moss_transcribe_diarize": "5.20"}
+"""The first version with the family, where that is above our lower bound."""
+HEARS_30_S = ("gemma3n", "gemma4")
+TRANSCRIPT = "the quick brown fox"
+QUESTIONS = {
+    "LibriSQA": "What is quick?. Answer the  question as short as possible (in 10-15 words)",
+    "IEMOCAP": "classify the emotion of the speaker in only one word including anger, happiness, sadness, neutrality.",
+}
+
+
+def speech(seconds: float, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.1, int(16000 * seconds)).astype(np.float32)
+
+
+CHECKPOINTS = {c.model_type: c for family in FAMILIES for c in family.checkpoints}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def family(request, tmp_path_factory):
+    """A family's name and the adapter of its tiny checkpoint."""
+    if request.param in NEEDS:
+        pytest.importorskip(NEEDS[request.param], reason=f"it needs {NEEDS[request.param]}")
+    needed = NEEDS_TRANSFORMERS.get(request.param, "5.16")
+    if Version(__version__) < Version(needed):
+        pytest.skip(f"{request.param} came with transformers {needed}, installed is {__version__}")
+    folder = MAKERS[request.param](tmp_path_factory.mktemp(request.param))
+    model, processor = load_pretrained(str(folder), device_map="cpu")
+    return request.param, adapter_for(model.config.model_type)(model, processor)
+
+
+def rate_of(adapter) -> float:
+    return CHECKPOINTS[adapter.model.config.model_type].rate
+
+
+def test_prompts_are_those_on_file(family) -> None:
+    name, adapter = family
+    parts = []
+    for task, question in QUESTIONS.items():
+        parts += [f"== {task}, audio run\n{adapter.render(question, 1)}"]
+        parts += [f"== {task}, text run\n{adapter.render_text(TRANSCRIPT, question)}"]
+    assert "\n".join(parts) == (PROMPTS / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("seconds", [1, 7.3, 29, 35])
+def test_positions_follow_the_duration(family, seconds) -> None:
+    name, adapter = family
+    if seconds == 35 and name in HEARS_30_S:
+        with pytest.raises(SkipDocument, match="too_long: the model hears 30"):
+            adapter.audio_prompts([speech(seconds)], ["?"])
+        return
+    prompts = adapter.audio_prompts([speech(seconds)], ["?"])
+    adapter.check_audio(prompts, [seconds])
+    (positions,) = prompts.positions
+    assert len(positions) == pytest.approx(seconds * rate_of(adapter), abs=adapter.tolerance - 1)
+    assert adapter.seconds_per_position == pytest.approx(1 / rate_of(adapter))
+
+
+@pytest.mark.parametrize("name", OWN_ID)
+def test_what_is_stated_of_time_is_what_is_measured(name, tmp_path) -> None:
+    model, processor = load_pretrained(str(MAKERS[name](tmp_path)), device_map="cpu")
+    measured = HuggingFaceAdapter(model, processor)
+    stated = adapter_for(model.config.model_type)(model, processor)
+    assert stated.frames_per_position is not None and measured.frames_per_position is None
+    assert measured.seconds_per_position == pytest.approx(stated.seconds_per_position, rel=1e-9)
+    assert not measured.padded
+
+
+def test_hidden_states_are_those_of_output_hidden_states(family) -> None:
+    name, adapter = family
+    audio = adapter.audio_prompts([speech(1.3)], ["what?"])
+    text = adapter.text_prompts([TRANSCRIPT], ["what?"], [split_units(TRANSCRIPT)])
+    for prompts in (audio, text):
+        if name == "gemma3n":
+            same_but_for_the_last(adapter, prompts)
+        else:
+            verify_capture(adapter.decoder, partial(adapter.generate, prompts.inputs))
+
+
+def same_but_for_the_last(adapter, prompts) -> None:
+    """Gemma 3n returns four copies, the first of which is the active one, and ends before its final norm."""
+    states = []
+    arguments = {"max_new_tokens": 1, "do_sample": False, "return_dict_in_generate": True}
+    with capture_prefill(adapter.decoder, lambda _entry, tensor: states.append(tensor)):
+        output = adapter.generate(prompts.inputs, output_hidden_states=True, **arguments)
+    *own, _ = output.hidden_states[0]
+    assert len(own) == len(states) - 1
+    for expected, captured in zip(own, states, strict=False):
+        assert torch.equal(expected[0], captured)
+    assert torch.equal(adapter.model.model(**prompts.inputs).last_hidden_state, states[-1])
+
+
+def test_words_are_found(family) -> None:
+    _, adapter = family
+    prompts = adapter.text_prompts([TRANSCRIPT], [f"repeat: {TRANSCRIPT}"], [split_units(TRANSCRIPT)])
+    tokens = [prompts.inputs["input_ids"][0][word] for word in prompts.words[0]]
+    assert [adapter.tokenizer.decode(word).strip() for word in tokens] == TRANSCRIPT.split()
+
+
+def test_a_record_from_python(family) -> None:
+    _, adapter = family
+    words = [WordTiming(word, i * 0.5, i * 0.5 + 0.4) for i, word in enumerate(TRANSCRIPT.split())]
+    record = probe(adapter.model, adapter.processor, speech(2), TRANSCRIPT, words=words)
+    assert record.num_frames == pytest.approx(2 * rate_of(adapter), abs=adapter.tolerance - 1)
+    assert record.num_layers == adapter.decoder.num_entries
+    assert score_record(record).columns["alas"].shape == (record.num_layers,)
+
+
+def similarities(adapter, audios: list[np.ndarray], texts: list[str]) -> list[np.ndarray]:
+    words = adapter.text_prompts(texts, ["?"] * len(texts), [split_units(text) for text in texts])
+    pooling = WordPooling(words.words)
+    with capture_prefill(adapter.decoder, pooling):
+        adapter.generate(words.inputs, max_new_tokens=1, do_sample=False)
+    prompts = adapter.audio_prompts(audios, ["?"] * len(texts))
+    frames = FrameSimilarity(prompts.positions, pooling.vectors, check=True)
+    with capture_prefill(adapter.decoder, frames):
+        adapter.generate(prompts.inputs, max_new_tokens=1, do_sample=False)
+    return [frames.of_row(row) for row in range(len(audios))]
+
+
+def test_a_batch_of_three_equals_singles(family) -> None:
+    name, adapter = family
+    assert adapter.batches is (name in ("audio_flamingo_3", "qwen2_5_omni"))
+    if not adapter.batches:
+        pytest.skip("run one by one")
+    audios = [speech(seconds, seed) for seed, seconds in enumerate([1, 2.2, 3.1])]
+    texts = [TRANSCRIPT, "and so my fellow americans", "fox"]
+    together = similarities(adapter, audios, texts)
+    for row, (audio, text) in enumerate(zip(audios, texts, strict=True)):
+        np.testing.assert_allclose(together[row], similarities(adapter, [audio], [text])[0], atol=5e-6)
+
+
+# One family each.
+
+
+@pytest.fixture(scope="module")
+def flamingo_folder(tmp_path_factory):
+    return MAKERS["audio_flamingo_3"](tmp_path_factory.mktemp("audio_flamingo_3"))
+
+
+def test_features_have_the_checkpoints_precision(flamingo_folder) -> None:
+    adapter_class = adapter_for("audioflamingo3")
+    adapter = adapter_class(*adapter_class.load(str(flamingo_folder), dtype="bfloat16", device_map="cpu"))
+    assert isinstance(adapter.answers(adapter.audio_prompts([speech(1)], ["?"]).inputs, max_new_tokens=2), list)
+
+
+def test_audio_flamingo_3_takes_one_audio_and_says_so(flamingo_folder) -> None:
+    adapter_class = adapter_for("audioflamingo3")
+    adapter = adapter_class(*adapter_class.load(str(flamingo_folder), dtype="auto", device_map="cpu"))
+    assert len(adapter.split(speech(65))) == 1
+    with pytest.raises(ValueError, match=r"1 placeholders '<sound>' for 2 pieces of audio"):
+        adapter.render("?", 2)
+    adapter.processor.max_audio_len = 60
+    with pytest.raises(SkipDocument, match=r"too_long: the model hears 60.00 s of 65.00 s"):
+        adapter.audio_prompts([speech(65)], ["?"])
+
+
+def test_what_speaks_is_not_loaded(tmp_path) -> None:
+    adapter_class = adapter_for("qwen2_5_omni")
+    model, processor = adapter_class.load(str(MAKERS["qwen2_5_omni"](tmp_path)), dtype="auto", device_map="cpu")
+    assert not model.has_talker
+    adapter = adapter_class(model, processor, system_prompt="Be brief.")
+    assert adapter.render("?", 0).startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n?")
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_omni", "qwen3_omni"])
+def test_a_thinker_saved_alone(name, tmp_path) -> None:
+    model, processor = load_pretrained(str(MAKERS[name](tmp_path)), device_map="cpu")
+    model.thinker.save_pretrained(tmp_path / "thinker")
+    processor.save_pretrained(tmp_path / "thinker")
+    alone, processor = load_pretrained(str(tmp_path / "thinker"), device_map="cpu")
+    assert alone.config.model_type in CHECKPOINTS and adapter_for(alone.config.model_type) is adapter_for(
+        model.config.model_type
+    )
+    answers = []
+    for each in (model, alone):
+        adapter = adapter_for(each.config.model_type)(each, processor)
+        inputs = adapter.audio_prompts([speech(1)], ["what?"]).inputs
+        answers.append(adapter.answers(inputs, max_new_tokens=4, do_sample=False))
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("chat", [False, True])
+@pytest.mark.parametrize("name", ["qwen2_5_omni", "qwen3_omni"])
+def test_both_kinds_are_registered_for_the_omni_models(name, chat) -> None:
+    family = next(family for family in FAMILIES if family.model_id == name)
+    wrapper = load_object(family.chat_class if chat else family.simple_class)
+    assert wrapper.is_simple is not chat
+
+
+def test_other_tasks_name_the_package_that_they_lack(tmp_path) -> None:
+    from model_patches.harness.plain import stock_wrapper
+
+    stand_in = stock_wrapper("package_that_is_not_there.chat.Wrapper")
+    assert stand_in.is_simple is False
+    with pytest.raises(FatalError, match=r"No module named 'package_that_is_not_there'"):
+        stand_in.generate_until(object(), [])
+
+
+# The general adapter, and what it refuses.
+
+
+@pytest.mark.parametrize("seconds", [1.3, 35, 60.001])
+def test_the_general_adapter_equals_the_one_for_qwen2_audio(qwen2_audio, seconds) -> None:
+    general = HuggingFaceAdapter(qwen2_audio.model, qwen2_audio.processor)
+    words = [WordTiming(word, i * 0.3, i * 0.3 + 0.2) for i, word in enumerate(TRANSCRIPT.split())]
+    sample = SpeechSample(uid="u", audio=None, transcript=TRANSCRIPT, words=words)
+    records = []
+    for adapter in (qwen2_audio, general):
+        document = Preparation(adapter, None)(sample, "what?", speech(seconds))
+        generation = {"max_new_tokens": 3, "do_sample": False}
+        (record,) = PairedRuns(adapter, settings={})([document], [speech(seconds)], generation)
+        records.append(record.to_json())
+    assert records[0] == records[1]
+
+
+def test_other_layers_than_the_models_own_are_noticed(qwen2_audio) -> None:
+    prompts = qwen2_audio.audio_prompts([speech(1)], ["?"])
+    decoder = qwen2_audio.decoder
+    encoder = qwen2_audio.model.model.audio_tower.layers
+    for wrong in (Decoder(decoder.layers, decoder.layers[-1]), Decoder(list(encoder), decoder.norm)):
+        with pytest.raises(CaptureMismatch, match=r"not those of output_hidden_states|the hooks read"):
+            verify_capture(wrong, partial(qwen2_audio.generate, prompts.inputs))
+
+
+def test_a_stride_that_cannot_be_measured() -> None:
+    with pytest.raises(ValueError, match=r"10 s and 92 s of audio both get 188"):
+        measure_stride(lambda _samples: 188)
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "step", "padded"),
+    [
+        (lambda n: n // 640, 0.04, 1, False),
+        (lambda n: -(-n // 4800) * 3, 0.1, 3, False),
+        (lambda n: -(-n // 480000) * 375, 0.08, 375, True),
+        (lambda n: n // 16000 * 13 + -(-(n % 16000) // 1280), 1 / 13, 1, False),
+    ],
+)
+def test_a_stride_is_measured_exactly(count, seconds, step, padded) -> None:
+    stride = measure_stride(count)
+    assert stride.samples / 16000 == pytest.approx(seconds, rel=1e-12)
+    assert (stride.step, stride.padded) == (step, padded)
+
+
+def test_what_the_general_adapter_refuses(qwen2_audio, tmp_path, monkeypatch) -> None:
+    processor = qwen2_audio.processor
+    with pytest.raises(ValueError, match="no audio feature extractor and tokenizer"):
+        require_parts(SimpleNamespace(tokenizer=processor.tokenizer))
+    with pytest.raises(ValueError, match="wants audio at 24000 Hz"):
+        require_parts(
+            SimpleNamespace(
+                tokenizer=processor.tokenizer, feature_extractor=WhisperFeatureExtractor(sampling_rate=24000)
+            )
+        )
+    Qwen2Config().save_pretrained(tmp_path)
+    with pytest.raises(FatalError, match=r"pretrained=.*no model of type 'qwen2' that takes audio and text"):
+        AlasHf(pretrained=str(tmp_path))
+    with pytest.raises(FatalError, match="needs --model_args pretrained="):
+        AlasHf()
+    monkeypatch.setattr(processor, "chat_template", "{{ messages[0]['role'] }}")
+    with pytest.raises(ValueError, match="puts no placeholder"):
+        HuggingFaceAdapter(qwen2_audio.model, processor).render("?", 1)
+
+
+def test_what_does_not_fit_shows_before_the_first_document(tmp_path) -> None:
+    folder = MAKERS["glmasr"](tmp_path)
+    (folder / "chat_template.jinja").write_text("{{ messages[0]['role'] }}")
+    with pytest.raises(FatalError, match=r"hidden states of .* cannot be read: the chat template .* no placeholder"):
+        AlasHf(pretrained=str(folder)).alas_adapter  # noqa: B018 - made at first need
+
+
+def test_other_tasks_are_answered_through_the_adapter(tmp_path) -> None:
+    wrapper = AlasHf(pretrained=str(MAKERS["glmasr"](tmp_path)), system_prompt="Be brief.")
+    adapter = wrapper.alas_adapter
+    assert adapter.render("?", 1).startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n")
+    expected = adapter.answers(adapter.audio_prompts([speech(1)], ["what?"]).inputs, max_new_tokens=4, do_sample=False)
+    heard = {"array": speech(1), "sampling_rate": 16000}
+    arguments = {"max_new_tokens": 4, "do_sample": False}
+    assert wrapper._answer("what?", [heard], arguments) == expected[0]
+    assert isinstance(wrapper._answer("what?", [], arguments), str)
+    with pytest.raises(FatalError, match=r"a document cannot be asked: Got 1 text but 2 audios"):
+        wrapper._answer("what?", [heard, heard], arguments)

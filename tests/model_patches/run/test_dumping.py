@@ -1,0 +1,83 @@
+"""Which documents' similarities a run keeps: the first ones, in whatever order and number of processes they come."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from loguru import logger
+from run_folders import short_record
+
+from alas_metric import AlignmentRecord
+from alas_metric.errors import FatalError
+from alas_metric.results.dumps import read_dump
+from model_patches.harness.entry import remember_runs
+from model_patches.run import harness_run
+from model_patches.run.dumping import Dumps
+from model_patches.run.options import AlasOptions, check_options
+
+SIMILARITY = np.zeros((2, 2, 2, 4), np.float32)
+AUDIO = np.zeros(1600, np.float32)
+
+
+def record(uid: str) -> AlignmentRecord:
+    return short_record(uid, SIMILARITY)
+
+
+def kept(folder: Path) -> list[str]:
+    return [read_dump(path).record.uid for path in sorted(folder.glob("20260101_000000_dump_task/*.npz"))]
+
+
+@pytest.mark.parametrize("order", itertools.islice(itertools.permutations(range(5)), 0, 120, 17))
+def test_the_first_documents_are_kept_in_any_order(tmp_path: Path, order: tuple[int, ...]) -> None:
+    processes = [Dumps(tmp_path, "20260101_000000", 3) for _ in range(2)]
+    for number in order:
+        # Document 1 was skipped: its successor moves up.
+        if number != 1:
+            processes[number % 2].add("task", number, record(f"d{number}"), SIMILARITY, AUDIO)
+    assert kept(tmp_path) == ["d0", "d2", "d3"]
+    assert len(list(tmp_path.rglob("*.*"))) == 3, "nothing unfinished is left"
+
+
+def test_a_full_disk_costs_the_picture_only(tmp_path: Path) -> None:
+    lines: list[str] = []
+    handle = logger.add(lines.append, format="{message}")
+    (tmp_path / "20260101_000000_dump_task").write_text("in the way")
+    Dumps(tmp_path, "20260101_000000", 3).add("task", 0, record("d0"), SIMILARITY, AUDIO)
+    logger.remove(handle)
+    assert any("similarities of d0 could not be kept" in line for line in lines)
+
+
+def test_no_place_for_dumps_shows_before_the_model_is_loaded() -> None:
+    with pytest.raises(FatalError, match="add --output_path"):
+        check_options(AlasOptions(reference="words", dump=2), "cpu")
+    with (
+        harness_run.running(SimpleNamespace(output_path=None), "d"),
+        pytest.raises(FatalError, match="add --output_path"),
+    ):
+        check_options(AlasOptions(reference="words", dump=2), "cpu")
+    with harness_run.running(SimpleNamespace(output_path="somewhere"), "d"):
+        check_options(AlasOptions(reference="words", dump=2), "cpu")
+
+
+@pytest.mark.parametrize("dump", [-1, 1.5, "all", True])
+def test_wrong_numbers_are_refused(dump) -> None:
+    with pytest.raises(FatalError, match="alas_dump must be a number of documents"):
+        AlasOptions(dump=dump)
+
+
+def test_the_harness_run_is_known_while_it_goes_on() -> None:
+    def simple_evaluate(model, evaluation_tracker=None, datetime_str="2026-01-01T10:00:00"):
+        run = harness_run.current_run()
+        return run.folder, run.date, run.writes
+
+    evaluator = SimpleNamespace(simple_evaluate=simple_evaluate)
+    remember_runs(evaluator)
+    remember_runs(evaluator)
+    tracker = SimpleNamespace(output_path="out", general_config_tracker=SimpleNamespace(model_name_sanitized="m"))
+    assert evaluator.simple_evaluate("x", evaluation_tracker=tracker) == (Path("out/m"), "2026-01-01T10-00-00", True)
+    assert harness_run.current_run() is None
+    remember_runs(None)

@@ -159,6 +159,7 @@ class WordPooling:
         self._tables = [token_table(words) for words in self.tokens]
 
     def __call__(self, _entry: int, states: torch.Tensor) -> None:
+        """Pool one layer's states."""
         beams = states.shape[0] // len(self.tokens)
         # Kept where this layer is; the next one is there too, unless the model is spread over several devices.
         self._tables = [(tokens.to(states.device), weights.to(states.device)) for tokens, weights in self._tables]
@@ -184,6 +185,7 @@ class FrameSimilarity:
     """Layer by layer, row by row: ``(2, words, positions)``, raw and centred, float32."""
 
     def __call__(self, entry: int, states: torch.Tensor) -> None:
+        """Compare one layer's states."""
         beams = states.shape[0] // len(self.positions)
         layer = []
         self.positions = [positions.to(states.device) for positions in self.positions]

@@ -200,7 +200,8 @@ class HuggingFaceAdapter(SpeechAdapter):
             CaptureMismatch: If the decoder is not found.
         """
         self.render("?", 1)
-        assert self.decoder.layers and self.seconds_per_position > 0
+        assert self.decoder.layers
+        assert self.seconds_per_position > 0
 
     @cached_property
     def stride(self) -> Stride:

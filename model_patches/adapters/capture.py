@@ -128,7 +128,7 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
             handles.close()  # the decode steps, thousands of calls of a layer, go on without hooks
         on_layer(entry, states.detach())
 
-    def before_first(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+    def before_first(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         report(0, kwargs["hidden_states"] if "hidden_states" in kwargs else args[0])
 
     def after(entry: int) -> Callable[..., None]:

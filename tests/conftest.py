@@ -8,7 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from loguru import logger
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -21,10 +23,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "alas_tasks")]
 
 REPO = Path(__file__).resolve().parent.parent
-# What tests need and the repository is too small for; beside the repository, or where the variable says.
-SHARED = Path(os.environ.get("ALAS_SHARED", REPO.parent / "shared"))
-JFK = SHARED / "audio" / "jfk.flac"
-SALMONN = SHARED / "conformance" / "salmonn"
+DATA = REPO / "tests" / "data"
+# The full set of what tests/data holds in small; beside the repository, or where the variable says.
+FULL_SALMONN = Path(os.environ.get("ALAS_SHARED", REPO.parent / "shared")) / "conformance" / "salmonn"
 
 
 LONGEST_FIRST = ("test_command_line", "test_harness_options", "test_whisper_reference", "test_session")
@@ -70,11 +71,10 @@ def whisper_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def jfk() -> Path:
-    """Real speech: 11 s of a president."""
-    if not JFK.exists():
-        pytest.skip("the clip jfk.flac is not beside the repository")
-    return JFK
+def jfk() -> np.ndarray:
+    """Real speech: 11 s of a president, 16 kHz, mono."""
+    samples, _ = soundfile.read(DATA / "jfk.flac", dtype="float32")
+    return samples
 
 
 @pytest.fixture(scope="session")
@@ -88,9 +88,15 @@ def qwen2_audio(qwen2_audio_folder: Path):
 @pytest.fixture(scope="session")
 def salmonn_folder() -> Path:
     """Tiny files in SALMONN's formats, with what the original code made of them."""
-    if not SALMONN.exists():
-        pytest.skip(f"the conformance data of SALMONN is not at {SALMONN}; ALAS_SHARED names its parent folder")
-    return SALMONN
+    return DATA / "salmonn"
+
+
+@pytest.fixture(scope="session")
+def full_salmonn_folder() -> Path:
+    """The same with longer clips and a batch, where it is at hand."""
+    if not FULL_SALMONN.exists():
+        pytest.skip("SALMONN's longer clips and batch are not in the repository, see tests/data/README.md")
+    return FULL_SALMONN
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,3 +106,39 @@ def salmonn(salmonn_folder: Path):
     from salmonn_conformance import load_tiny
 
     return load_tiny(salmonn_folder)
+
+
+# What a run leaves out, said at its end. Workers of pytest-xdist deselect, and hand their counts to the main process.
+
+LEFT_OUT = pytest.StashKey[Counter]()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count the tests that are not run, by the marker that leaves them out."""
+    for item in items:
+        marks = [name for name in ("slow", "gpu") if item.get_closest_marker(name)]
+        reason = f"run them with -m {marks[0]}" if marks else "not chosen"
+        item.config.stash.setdefault(LEFT_OUT, Counter())[reason] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand a worker's counts to the main process."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash.get(LEFT_OUT, {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error: object) -> None:
+    """Take a worker's counts; every worker has the same."""
+    node.config.stash[LEFT_OUT] = Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print how many tests were left out, and why."""
+    left_out = Counter(config.stash.get(LEFT_OUT, {}))
+    for report in terminalreporter.stats.get("skipped", []):
+        left_out[report.longrepr[2].removeprefix("Skipped: ")] += 1
+    if left_out:
+        terminalreporter.section("left out")
+    for reason, number in left_out.most_common():
+        terminalreporter.write_line(f"{number:5} {reason}")

@@ -70,7 +70,7 @@ def _json_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json")) or sorted(folder.glob("*/*.json"))
 
 
-def _entries(path: Path) -> Iterator[tuple[str, dict]]:
+def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -98,10 +98,10 @@ def process_docs(dataset: datasets.Dataset) -> datasets.Dataset:
 
 
 def _documents(
-    dataset: datasets.Dataset, columns: dict[str, list], classes: list, uids: list[str], kept: list[int]
+    dataset: datasets.Dataset, columns: dict[str, list[Any]], classes: list[Any], uids: list[str], kept: list[int]
 ) -> datasets.Dataset:
     """Build documents; hub audio stays where the loader mapped it into memory, rows chosen by an index."""
-    standard: dict[str, list] = {
+    standard: dict[str, list[Any]] = {
         "uid": uids,
         "speaker": [speaker_of(uid) for uid in uids],
         "transcript": columns["transcription"],
@@ -114,7 +114,7 @@ def _documents(
     standard["uid"] = unique_names(uids)
     num_rows = len(dataset)
     texts = datasets.Features({name: feature for name, feature in FEATURES.items() if name != "audio"})
-    values: dict[str, list] = {name: standard.get(name) or [None] * num_rows for name in texts}
+    values: dict[str, list[Any]] = {name: standard.get(name) or [None] * num_rows for name in texts}
     both = [datasets.Dataset.from_dict(values, features=texts), dataset.select_columns(["audio"])]
     return datasets.concatenate_datasets(both, axis=1).select(kept)
 

@@ -74,11 +74,11 @@ def process_docs_part2(dataset: datasets.Dataset) -> datasets.Dataset:
     return make_documents(columns, audio, "alas_librisqa_mc")
 
 
-def _standard(uids: list[str]) -> dict[str, list]:
+def _standard(uids: list[str]) -> dict[str, list[Any]]:
     return {"uid": uids, "speaker": [uid.split("-")[0] for uid in uids]}
 
 
-def _columns(dataset: datasets.Dataset, *names: str) -> dict[str, list]:
+def _columns(dataset: datasets.Dataset, *names: str) -> dict[str, list[Any]]:
     """Return columns as lists, and the utterance ids as ``uid``.
 
     Raises:
@@ -94,5 +94,5 @@ def _columns(dataset: datasets.Dataset, *names: str) -> dict[str, list]:
     return {"uid": uids, **{name: _column(dataset, name) for name in names}}
 
 
-def _column(dataset: datasets.Dataset, name: str) -> list:
-    return dataset.select_columns([name]).to_dict()[name]
+def _column(dataset: datasets.Dataset, name: str) -> list[Any]:
+    return list(dataset.select_columns([name]).to_dict()[name])

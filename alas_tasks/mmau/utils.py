@@ -51,11 +51,11 @@ def process_docs(dataset: datasets.Dataset) -> datasets.Dataset:
     return make_documents(columns, audio, "alas_mmau_speech")
 
 
-def _uid(texts: dict[str, list], row: int) -> str:
+def _uid(texts: dict[str, list[Any]], row: int) -> str:
     return str(texts["id"][row]) if "id" in texts else f"row-{row}"
 
 
-def _asked(texts: dict[str, list], row: int) -> tuple[str, str] | None:
+def _asked(texts: dict[str, list[Any]], row: int) -> tuple[str, str] | None:
     """Return a question with its options, and the letter of the right one."""
     try:
         options = [str(option) for option in json.loads(texts["choices"][row])]

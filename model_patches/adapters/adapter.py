@@ -141,7 +141,7 @@ class SpeechAdapter(ABC):
     def answers(self, inputs: Mapping[str, Any], **generation: Any) -> list[str]:
         """Return the text that the model adds to each prompt of a batch."""
         new = self.generate(inputs, **generation)[:, inputs["input_ids"].shape[1] :]
-        return self.tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return list(self.tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def clean_text(self, text: str) -> str:
         """Return ``text`` without control characters and without the tokenizer's special tokens.

@@ -128,7 +128,7 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
             handles.close()  # the decode steps, thousands of calls of a layer, go on without hooks
         on_layer(entry, states.detach())
 
-    def before_first(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+    def before_first(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         report(0, kwargs["hidden_states"] if "hidden_states" in kwargs else args[0])
 
     def after(entry: int) -> Callable[..., None]:
@@ -159,6 +159,7 @@ class WordPooling:
         self._tables = [token_table(words) for words in self.tokens]
 
     def __call__(self, _entry: int, states: torch.Tensor) -> None:
+        """Pool one layer's states."""
         beams = states.shape[0] // len(self.tokens)
         # Kept where this layer is; the next one is there too, unless the model is spread over several devices.
         self._tables = [(tokens.to(states.device), weights.to(states.device)) for tokens, weights in self._tables]
@@ -184,6 +185,7 @@ class FrameSimilarity:
     """Layer by layer, row by row: ``(2, words, positions)``, raw and centred, float32."""
 
     def __call__(self, entry: int, states: torch.Tensor) -> None:
+        """Compare one layer's states."""
         beams = states.shape[0] // len(self.positions)
         layer = []
         self.positions = [positions.to(states.device) for positions in self.positions]

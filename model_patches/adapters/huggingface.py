@@ -123,7 +123,9 @@ class HuggingFaceAdapter(SpeechAdapter):
             system = [{"type": "text", "text": self.system_prompt}] if parts else self.system_prompt
             turns.insert(0, {"role": "system", "content": system})
         templater = self.processor if getattr(self.processor, "chat_template", None) else self.tokenizer
-        return templater.apply_chat_template(turns, add_generation_prompt=self.add_generation_prompt, tokenize=False)
+        return str(
+            templater.apply_chat_template(turns, add_generation_prompt=self.add_generation_prompt, tokenize=False)
+        )
 
     @cached_property
     def takes_parts(self) -> bool:
@@ -190,7 +192,7 @@ class HuggingFaceAdapter(SpeechAdapter):
         if self.frames_per_position is None:
             return self.stride.samples / SAMPLE_RATE
         hop = getattr(self.extractor, "hop_length", STEP)
-        return self.frames_per_position * hop / self.extractor.sampling_rate
+        return float(self.frames_per_position * hop / self.extractor.sampling_rate)
 
     def require(self) -> None:
         """Try what every document needs, so that what does not fit shows before the first.
@@ -200,7 +202,8 @@ class HuggingFaceAdapter(SpeechAdapter):
             CaptureMismatch: If the decoder is not found.
         """
         self.render("?", 1)
-        assert self.decoder.layers and self.seconds_per_position > 0
+        assert self.decoder.layers
+        assert self.seconds_per_position > 0
 
     @cached_property
     def stride(self) -> Stride:

@@ -124,7 +124,7 @@ class AlasModel(lmms):
         """Answer requests: those of ALAS tasks with records, all others as the stock wrapper does."""
         ours = [bool((request.metadata or {}).get("alas")) for request in requests]
         if not any(ours):
-            return super().generate_until(requests)
+            return list(super().generate_until(requests))
         # Ours first: what they lack, Sentence-BERT say, must show before the other tasks have taken their hours.
         records = iter(self._records([r for r, alas in zip(requests, ours, strict=True) if alas]))
         stock = [request for request, alas in zip(requests, ours, strict=True) if not alas]
@@ -175,7 +175,7 @@ class AlasModel(lmms):
                 "states far enough to move paths. dtype=float32 allows batches; other tasks keep theirs."
             )
             return 1
-        return self.batch_size
+        return int(self.batch_size)
 
     def clean(self) -> None:
         """Let go of the model, also of the session's hold on it."""

@@ -278,7 +278,7 @@ class WhisperReference:
     def _decode(self, audio: np.ndarray, language: str, word_timestamps: bool = False) -> dict[str, Any]:
         model = self._load()
         with _threads_kept():
-            return model.transcribe(
+            heard: dict[str, Any] = model.transcribe(
                 audio,
                 language=self._tokenizer(language).language or "en",
                 word_timestamps=word_timestamps,
@@ -287,6 +287,7 @@ class WhisperReference:
                 condition_on_previous_text=False,
                 fp16=model.device.type == "cuda",
             )
+        return heard
 
     def _tokenizer(self, language: str) -> whisper.tokenizer.Tokenizer:
         model = self._load()
@@ -305,7 +306,7 @@ class WhisperReference:
 
     def _max_tokens(self, tokenizer: whisper.tokenizer.Tokenizer) -> int:
         """Return how many text tokens fit between the start sequence, "no timestamps" and the end token."""
-        return self._load().dims.n_text_ctx - len(tokenizer.sot_sequence) - 2
+        return int(self._load().dims.n_text_ctx) - len(tokenizer.sot_sequence) - 2
 
     def _load(self) -> whisper.Whisper:
         if self._model is None:
@@ -485,7 +486,7 @@ def _speech(audio: np.ndarray) -> list[Span]:
 
 def _encode(tokenizer: whisper.tokenizer.Tokenizer, text: str) -> list[int]:
     # Whatever looks like a special token in a transcript is text.
-    return tokenizer.encode(text, disallowed_special=())
+    return list(tokenizer.encode(text, disallowed_special=()))
 
 
 def _num_bytes(tokenizer: whisper.tokenizer.Tokenizer, tokens: Sequence[int]) -> int:

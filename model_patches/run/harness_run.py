@@ -34,7 +34,7 @@ class HarnessRun:
     @property
     def folder(self) -> Path:
         """The model's folder in ``--output_path``; the harness names it once the model is loaded."""
-        return Path(self.tracker.output_path) / self.tracker.general_config_tracker.model_name_sanitized
+        return Path(self.tracker.output_path, self.tracker.general_config_tracker.model_name_sanitized)
 
     @property
     def results_file(self) -> Path:

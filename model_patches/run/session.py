@@ -131,7 +131,7 @@ class Session:
             if item.record and item.skipped is None:
                 return
 
-    def _progress(self, title: str, total: int) -> tqdm:
+    def _progress(self, title: str, total: int) -> tqdm[Any]:
         return tqdm(total=total, desc=title, disable=self.rank != 0)
 
     def _prepare_all(self, items: Sequence[Item]) -> None:

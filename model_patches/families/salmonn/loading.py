@@ -184,7 +184,7 @@ def _read_pickle(argument: str, value: str | None, keys: Sequence[str]) -> Mappi
     path = find_file(argument, value)
     with _fatal(argument):
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             # torch's own message advises to switch the safe reading off.
             raise ValueError(f"{path} is no checkpoint, or holds more than weights and settings") from error

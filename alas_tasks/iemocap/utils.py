@@ -15,7 +15,7 @@ from typing import Any
 import datasets
 from loguru import logger
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import FatalError, UnobtainableError
 from alas_tasks.documents import FEATURES, make_documents, unique_names, with_encoded_audio
 from alas_tasks.sources import IEMOCAP, write_manifest
 
@@ -48,7 +48,7 @@ def local_manifest(folder: Path) -> Path:
     """
     rows = {uid: row for path in _json_files(folder) for uid, row in _entries(path)}
     if not rows:
-        raise FatalError(
+        raise UnobtainableError(
             f"{IEMOCAP.folder_variable}={folder} has no JSON file as SpeechBrain's IEMOCAP recipe writes it: "
             '{uid: {"wav": "{data_root}/Session1/...wav", "emo": "ang", "text": "...", "length": 1.9}, ...}'
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 import datasets
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import FatalError, UnobtainableError
 from alas_tasks.answers import read_option
 from alas_tasks.documents import make_documents
 from alas_tasks.librisqa.librispeech import speech_of
@@ -44,7 +44,7 @@ def questions_file(part: str) -> Path:
     for path in (folder / part / name, folder / name):
         if path.is_file():
             return path
-    raise FatalError(f"{LIBRISQA.folder_variable}={folder} has neither {part}/{name} nor {name}")
+    raise UnobtainableError(f"{LIBRISQA.folder_variable}={folder} has neither {part}/{name} nor {name}")
 
 
 def process_docs_part1(dataset: datasets.Dataset) -> datasets.Dataset:

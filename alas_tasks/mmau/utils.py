@@ -12,7 +12,7 @@ from typing import Any
 import datasets
 from loguru import logger
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import FatalError, UnobtainableError
 from alas_tasks.documents import make_documents, with_encoded_audio
 from alas_tasks.sources import MMAU, matching_files
 
@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
     folder = MMAU.folder()
     files = MMAU.files() if folder is None else matching_files(folder, [MMAU.pattern])
     if not files:
-        raise FatalError(f"{MMAU.folder_variable}={folder} has no file {MMAU.pattern}")
+        raise UnobtainableError(f"{MMAU.folder_variable}={folder} has no file {MMAU.pattern}")
     return {"data_files": {"test": [str(path) for path in files]}}
 
 

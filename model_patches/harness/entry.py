@@ -17,6 +17,7 @@ from typing import Any
 import wrapt
 from loguru import logger
 
+from model_patches.harness import failures
 from model_patches.registry import FAMILIES, MODEL_IDS
 
 TASK_FOLDER = Path(__file__).resolve().parents[2] / "alas_tasks"
@@ -48,6 +49,7 @@ def manifests() -> list[Any]:
     wrapt.register_post_import_hook(guard_cache, "lmms_eval.caching.response_cache")
     wrapt.register_post_import_hook(remember_runs, "lmms_eval.evaluator")
     wrapt.register_post_import_hook(add_figures, "lmms_eval.loggers.wandb_logger")
+    failures.watch_runs()
     return found
 
 
@@ -127,6 +129,7 @@ def _report_harness(problem: str) -> None:
 def _with_task_folder(wrapped: Any, _manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     # The evaluator may have loaded our entry point from within its own import, too early to be wrapped.
     remember_runs(sys.modules.get("lmms_eval.evaluator"))
+    failures.retry_no_errors_of_ours()
     call = inspect.signature(wrapped).bind(*args, **kwargs)
     call.apply_defaults()
     if call.arguments.get("include_defaults", True):
@@ -148,6 +151,7 @@ def _with_model_check(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs:
     wanted = args[0] if args else next(iter(kwargs.values()), None)
     names = _alas_tasks(manager, wanted)
     if names:
+        failures.tasks_loaded.update(names)
         require_hidden_states(getattr(manager, "model_name", None), names)
     return wrapped(*args, **kwargs)
 

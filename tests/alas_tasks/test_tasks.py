@@ -13,6 +13,7 @@ from lmms_eval.tasks import TaskManager
 from worlds import (
     EMOTIONS,
     UTTERANCES,
+    fatal,
     iemocap_parquet,
     librispeech_parquet,
     librisqa_rows,
@@ -25,7 +26,6 @@ from worlds import (
 
 import alas_tasks
 from alas_metric.corpus import aggregate as corpus
-from alas_metric.errors import FatalError
 from alas_tasks import sources
 from alas_tasks.audio import load_audio
 
@@ -264,13 +264,13 @@ def test_results_name_the_data_that_was_read(world, monkeypatch):
     [("alas_librisqa", "ALAS_LIBRISQA_DIR"), ("alas_iemocap", "ALAS_IEMOCAP_DIR")],
 )
 def test_unreachable_hub_ends_the_run_and_says_what_to_do(name, variable):
-    with pytest.raises(FatalError, match=variable):
+    with fatal(variable):
         load(name)
 
 
 def test_unreachable_librispeech(world, monkeypatch):
     monkeypatch.setenv("ALAS_LIBRISQA_DIR", str(make_librisqa(world / "LibriSQA")))
-    with pytest.raises(FatalError, match=r"openslr/librispeech_asr.*(?s:.*)ALAS_LIBRISPEECH_DIR"):
+    with fatal(r"openslr/librispeech_asr.*(?s:.*)ALAS_LIBRISPEECH_DIR"):
         load("alas_librisqa")
 
 
@@ -289,14 +289,14 @@ def test_wrong_folders(variable, content, name, message, local, monkeypatch):
         folder.mkdir()
         (folder / "notes.json").write_text("[1]")
     monkeypatch.setenv(variable, str(folder))
-    with pytest.raises(FatalError, match=message):
+    with fatal(message):
         load(name)
 
 
 def test_a_file_without_the_expected_columns(local):
     path = local / "LibriSQA" / "LibriSQA-PartI" / "LibriSQA-PartI-test.json"
     path.write_text(json.dumps([{"speech_path": "a", "q": "b"}]))
-    with pytest.raises(FatalError, match="lacks answer, question; it has speech_path, q"):
+    with fatal("lacks answer, question; it has speech_path, q"):
         load("alas_librisqa")
 
 

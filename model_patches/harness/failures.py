@@ -62,7 +62,7 @@ def watch(main: Any) -> None:
         wrapt.wrap_function_wrapper(main, "cli_evaluate_single", _ending_failures)
 
 
-def _ending_failures(run: Callable[..., Any], _main: Any, args: tuple, kwargs: dict) -> Any:
+def _ending_failures(run: Callable[..., Any], _main: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     arguments = args[0] if args else kwargs.get("args")
     try:
         results, samples = run(*args, **kwargs)

@@ -1,7 +1,7 @@
 """Where the data sets come from: files of the Hugging Face hub through one function, or local copies.
 
-Everything wrong with the data ends the run with `FatalError`: the harness retries and then swallows plain
-exceptions while it loads data, and other ranks would wait for hours.
+Everything wrong with the data ends the run with `FatalError`, which the harness neither retries nor swallows; see
+`model_patches.harness.failures`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_dir
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import FatalError, UnobtainableError
 from alas_metric.files import write_atomically
 from alas_metric.results.runs import LOCAL_COPY
 
@@ -113,7 +113,7 @@ def hub_files(repo_id: str, revision: str, pattern: str | Sequence[str], advice:
         advice: what else the user can do, for the message.
 
     Raises:
-        FatalError: If the files are neither in the cache nor to be had.
+        UnobtainableError: If the files are neither in the cache nor to be had.
     """
     from huggingface_hub import snapshot_download
 
@@ -121,14 +121,14 @@ def hub_files(repo_id: str, revision: str, pattern: str | Sequence[str], advice:
     try:
         folder = snapshot_download(repo_id, repo_type="dataset", revision=revision, allow_patterns=patterns)
     except Exception as error:
-        raise FatalError(
+        raise UnobtainableError(
             f"the data set {repo_id} ({revision}) cannot be had from the Hugging Face hub: {_reason(error)}\n"
             "Check the connection, or log in (hf auth login) and accept the data set's terms on its page. "
             f"{advice}"
         ) from error
     files = matching_files(Path(folder), patterns)
     if not files:
-        raise FatalError(
+        raise UnobtainableError(
             f"the data set {repo_id} ({revision}) has no file {' or '.join(patterns)}, or the cache's copy "
             f"({folder}) lacks it and the hub cannot be reached. {advice}"
         )
@@ -199,14 +199,14 @@ def env_folder(variable: str) -> Path | None:
     """Return the folder that an environment variable names, or None where it is not set.
 
     Raises:
-        FatalError: If there is no such folder.
+        UnobtainableError: If there is no such folder.
     """
     value = os.environ.get(variable, "").strip()
     if not value:
         return None
     folder = Path(value).expanduser().absolute()
     if not folder.is_dir():
-        raise FatalError(f"{variable}={value}: there is no such folder")
+        raise UnobtainableError(f"{variable}={value}: there is no such folder")
     return folder
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import datasets
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import FatalError, UnobtainableError
 from alas_tasks.answers import read_option
 from alas_tasks.documents import make_documents
 from alas_tasks.librisqa.librispeech import speech_of
@@ -45,7 +45,7 @@ def questions_file(part: str) -> Path:
     for path in (folder / part / name, folder / name):
         if path.is_file():
             return path
-    raise FatalError(f"{LIBRISQA.folder_variable}={folder} has neither {part}/{name} nor {name}")
+    raise UnobtainableError(f"{LIBRISQA.folder_variable}={folder} has neither {part}/{name} nor {name}")
 
 
 def process_docs_part1(dataset: datasets.Dataset) -> datasets.Dataset:
@@ -75,11 +75,11 @@ def process_docs_part2(dataset: datasets.Dataset) -> datasets.Dataset:
     return make_documents(columns, audio, "alas_librisqa_mc")
 
 
-def _standard(uids: list[str]) -> dict[str, list]:
+def _standard(uids: list[str]) -> dict[str, list[Any]]:
     return {"uid": uids, "speaker": [uid.split("-")[0] for uid in uids], "words": words_of(uids)}
 
 
-def _columns(dataset: datasets.Dataset, *names: str) -> dict[str, list]:
+def _columns(dataset: datasets.Dataset, *names: str) -> dict[str, list[Any]]:
     """Return columns as lists, and the utterance ids as ``uid``.
 
     Raises:
@@ -95,5 +95,5 @@ def _columns(dataset: datasets.Dataset, *names: str) -> dict[str, list]:
     return {"uid": uids, **{name: _column(dataset, name) for name in names}}
 
 
-def _column(dataset: datasets.Dataset, name: str) -> list:
-    return dataset.select_columns([name]).to_dict()[name]
+def _column(dataset: datasets.Dataset, name: str) -> list[Any]:
+    return list(dataset.select_columns([name]).to_dict()[name])

@@ -1,4 +1,4 @@
-"""When the words of LibriSpeech are spoken, by the Montreal Forced Aligner: a local folder, or columns of a hub data set."""
+"""When the words of LibriSpeech are spoken, by the Montreal Forced Aligner: a local folder, or a hub data set's columns."""
 
 from __future__ import annotations
 

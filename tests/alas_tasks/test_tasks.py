@@ -15,6 +15,7 @@ from worlds import (
     UTTERANCES,
     add_wdseg,
     even_words,
+    fatal,
     iemocap_parquet,
     librispeech_parquet,
     librispeech_words,
@@ -29,7 +30,6 @@ from worlds import (
 
 import alas_tasks
 from alas_metric.corpus import aggregate as corpus
-from alas_metric.errors import FatalError
 from alas_tasks import sources
 from alas_tasks.audio import load_audio
 from alas_tasks.librisqa import word_times
@@ -327,13 +327,13 @@ def test_results_name_the_data_that_was_read(world, monkeypatch):
     [("alas_librisqa", "ALAS_LIBRISQA_DIR"), ("alas_iemocap", "ALAS_IEMOCAP_DIR")],
 )
 def test_unreachable_hub_ends_the_run_and_says_what_to_do(name, variable):
-    with pytest.raises(FatalError, match=variable):
+    with fatal(variable):
         load(name)
 
 
 def test_unreachable_librispeech(world, monkeypatch):
     monkeypatch.setenv("ALAS_LIBRISQA_DIR", str(make_librisqa(world / "LibriSQA")))
-    with pytest.raises(FatalError, match=r"openslr/librispeech_asr.*(?s:.*)ALAS_LIBRISPEECH_DIR"):
+    with fatal(r"openslr/librispeech_asr.*(?s:.*)ALAS_LIBRISPEECH_DIR"):
         load("alas_librisqa")
 
 
@@ -352,14 +352,14 @@ def test_wrong_folders(variable, content, name, message, local, monkeypatch):
         folder.mkdir()
         (folder / "notes.json").write_text("[1]")
     monkeypatch.setenv(variable, str(folder))
-    with pytest.raises(FatalError, match=message):
+    with fatal(message):
         load(name)
 
 
 def test_a_file_without_the_expected_columns(local):
     path = local / "LibriSQA" / "LibriSQA-PartI" / "LibriSQA-PartI-test.json"
     path.write_text(json.dumps([{"speech_path": "a", "q": "b"}]))
-    with pytest.raises(FatalError, match="lacks answer, question; it has speech_path, q"):
+    with fatal("lacks answer, question; it has speech_path, q"):
         load("alas_librisqa")
 
 

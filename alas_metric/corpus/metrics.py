@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ _STATE_METRICS = {
 _PLAIN_METRICS = {
     "alas_uniform": Metric("mean", "alas_uniform", None, "kept", "none", "words", "alas of a random monotone path"),
     "alas_linear": Metric("mean", "alas_linear", None, "kept", "none", "words", "alas of the constant-rate path"),
-    "alas_all": Metric("mean", "alas", None, "scorable", "lower", "words", "alas without the answer filter"),
+    "alas_all": Metric("mean", "alas_raw", None, "scorable", "lower", "words", "alas without the answer filter"),
     "alas_skill_all": Metric(
         "skill",
-        "alas_seconds",
+        "alas_seconds_raw",
         "alas_seconds_uniform",
         "scorable",
         "higher",
@@ -122,7 +122,7 @@ _PLAIN_METRICS = {
     ),
     "best_layer": Metric(
         "best_layer",
-        "alas_seconds",
+        "alas_seconds_raw",
         "alas_seconds_uniform",
         "kept",
         "none",
@@ -158,25 +158,25 @@ _TASK_METRICS = {
 }
 
 
-def _centred(metric: Metric) -> Metric:
-    """Return the metric on centred states: columns that depend on the states carry the suffix."""
+def _of_form(metric: Metric, form: str) -> Metric:
+    """Return the metric on one form of similarity: columns that depend on it end in its name."""
     divisor = metric.denominator
     if divisor is not None and divisor not in CONSTANT:
-        divisor = f"{divisor}_centred"
-    return Metric(
-        metric.kind,
-        f"{metric.numerator}_centred",
-        divisor,
-        metric.population,
-        metric.direction,
-        metric.unit,
-        f"{metric.description}; centred states",
-        centred=True,
-    )
+        divisor = f"{divisor}_{form}"
+    return replace(metric, numerator=f"{metric.numerator}_{form}", denominator=divisor)
+
+
+def _raw(metric: Metric) -> Metric:
+    return _of_form(metric, "raw")
+
+
+def _centred(metric: Metric) -> Metric:
+    description = f"{metric.description}; centred states"
+    return replace(_of_form(metric, "centred"), description=description, centred=True)
 
 
 METRICS: dict[str, Metric] = {
-    **_STATE_METRICS,
+    **{key: _raw(metric) for key, metric in _STATE_METRICS.items()},
     **{f"{key}_centred": _centred(metric) for key, metric in _STATE_METRICS.items()},
     **_PLAIN_METRICS,
     **_TASK_METRICS,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-FORMS = ("raw", "centred", "standardised")
-"""The forms of similarity."""
+from alas_metric.document.similarity import FORMS
+
 DOCUMENTS = "documents"
 """A column of every document: 1 in each layer."""
 RANDOM, LINEAR, SHIFTED, GUESSING = "random path", "constant rate", "shifted audio", "guessing"

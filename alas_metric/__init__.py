@@ -53,7 +53,7 @@ Example:
     ...     reference="gold",
     ... )
     >>> scores = score_record(record)
-    >>> bool(scores.columns["alas"][0] > 0), float(scores.columns["alas"][1])
+    >>> bool(scores.columns["alas_raw"][0] > 0), float(scores.columns["alas_raw"][1])
     (True, 0.0)
     >>> values = summarise([scores])
     >>> values["alas"], values["alas_skill"], values["best_layer"], values["kept"]

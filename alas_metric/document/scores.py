@@ -245,7 +245,8 @@ class DocumentScores:
         agreement: similarity of the two answers, None for closed or missing ones.
         labels: closed answers, see `AlignmentRecord`.
         similarities: free answers, see `AlignmentRecord`.
-        columns: values of each layer, float64 ``(L + 1,)``, by name; a name is absent where it is undefined.
+        columns: values of each layer, float64 ``(L + 1,)``, by name; a name is absent where it is undefined. Names
+            of what depends on the form of similarity end in it, see `similarity.FORMS`.
     """
 
     uid: str
@@ -297,44 +298,43 @@ def _columns(record: AlignmentRecord, name: str) -> dict[str, np.ndarray]:
     words = check_words(record.references[name], record.num_frames * record.frame_seconds)
     target = reference_path(words, record.num_frames, record.frame_seconds)
     columns: dict[str, np.ndarray | float] = {}
-    for state in STATES:
-        suffix = "" if state == "raw" else "_centred"
-        columns |= _path_columns(record, words, target, state, suffix)
-        columns |= _frame_columns(record, words, record.hits[name][state], suffix)
+    for form in STATES:
+        columns |= _path_columns(record, words, target, form)
+        columns |= _frame_columns(record, words, record.hits[name][form], form)
     if not record.forced:
         columns |= _baseline_columns(record, words, target)
     return {key: np.full(record.num_layers, value, dtype=np.float64) for key, value in columns.items()}
 
 
 def _path_columns(
-    record: AlignmentRecord, words: Sequence[WordTiming], target: np.ndarray, state: str, suffix: str
+    record: AlignmentRecord, words: Sequence[WordTiming], target: np.ndarray, form: str
 ) -> dict[str, np.ndarray]:
     """Return the errors of the model's paths and, unless forced, of those on circularly shifted audio."""
-    both = np.stack([record.paths[state], record.paths[f"{state}_chance"]])
+    both = np.stack([record.paths[form], record.paths[f"{form}_chance"]])
     seconds, chance_seconds = alignment_seconds(both, words, record.num_frames, record.frame_seconds)
     error, chance_error = alignment_error(both, target)
-    columns = {f"alas_seconds{suffix}": seconds}
+    columns = {f"alas_seconds_{form}": seconds}
     if record.swapped:
-        columns[f"alas_swapped{suffix}"] = error
+        columns[f"alas_swapped_{form}"] = error
     else:
-        columns[f"alas{suffix}"] = error
-        columns[f"alas_matrix{suffix}"] = alignment_matrix_error(both[0], target, record.num_words)
+        columns[f"alas_{form}"] = error
+        columns[f"alas_matrix_{form}"] = alignment_matrix_error(both[0], target, record.num_words)
     if not record.forced:
-        columns[f"alas_seconds_chance{suffix}"] = chance_seconds
+        columns[f"alas_seconds_chance_{form}"] = chance_seconds
     if not record.forced and not record.swapped:
-        columns[f"alas_chance{suffix}"] = chance_error
+        columns[f"alas_chance_{form}"] = chance_error
     return columns
 
 
 def _frame_columns(
-    record: AlignmentRecord, words: Sequence[WordTiming], hits: np.ndarray, suffix: str
+    record: AlignmentRecord, words: Sequence[WordTiming], hits: np.ndarray, form: str
 ) -> dict[str, np.ndarray | float]:
     """Return frame hits and, with more than one word, what they are above guessing."""
     inside, _ = spoken_positions(words, record.num_frames, record.frame_seconds)
     count, guess = float(inside.sum()), 1 / record.num_words
-    columns: dict[str, np.ndarray | float] = {f"frame_hits{suffix}": hits, "frame_positions": count}
+    columns: dict[str, np.ndarray | float] = {f"frame_hits_{form}": hits, "frame_positions": count}
     if record.num_words > 1:
-        columns |= {f"frame_gain{suffix}": hits - count * guess, "frame_gain_possible": count * (1 - guess)}
+        columns |= {f"frame_gain_{form}": hits - count * guess, "frame_gain_possible": count * (1 - guess)}
     return columns
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
+FORMS = ("raw", "centred", "standardised")
+"""The three forms of similarity; columns that depend on one end in its name."""
+
 
 def cosine_similarity(words: Any, frames: Any) -> Any:
     """Return the cosine similarity of each word with each audio position.

@@ -83,7 +83,7 @@ def alignment_picture(
     duration = record.num_frames * record.frame_seconds
     words = check_words(record.references[name], duration)
     target = reference_path(words, record.num_frames, record.frame_seconds)
-    key = ("alas_swapped" if record.swapped else "alas") + ("" if state == "raw" else "_centred")
+    key = f"{'alas_swapped' if record.swapped else 'alas'}_{state}"
     unit = "positions" if record.swapped else "words"
     panel = float(np.clip(record.num_words * _WORD_INCHES, *_PANEL_INCHES))
     width = float(np.clip(panel / record.num_words * 36, 1.4, 2.2))

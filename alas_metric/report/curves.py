@@ -70,13 +70,14 @@ def baselines(key: str, curves: Mapping[str, Any], documents: Documents | None =
     """
     members = (documents or {}).get(METRICS[key].population, ())
     plain, suffix = key.removesuffix("_centred"), "_centred" if METRICS[key].centred else ""
+    form = suffix or "_raw"
     if plain == "alas":
         names = {RANDOM: "alas_uniform", LINEAR: "alas_linear", SHIFTED: f"alas_chance{suffix}"}
         lines = [Baseline(label, curves.get(name, {}).get("values", [])) for label, name in names.items()]
     elif plain in ("alas_all", "alas_seconds"):
-        names = {RANDOM: "alas_uniform", LINEAR: "alas_linear", SHIFTED: "alas_chance"}
+        names = {RANDOM: "alas_uniform", LINEAR: "alas_linear", SHIFTED: "alas_chance_raw"}
         if plain == "alas_seconds":
-            names = {RANDOM: "alas_seconds_uniform", SHIFTED: f"alas_seconds_chance{suffix}"}
+            names = {RANDOM: "alas_seconds_uniform", SHIFTED: f"alas_seconds_chance{form}"}
         lines = [Baseline(label, _mean_column(members, name)) for label, name in names.items()]
     elif plain == "frame_accuracy":
         lines = [Baseline(GUESSING, _guessing(members))]

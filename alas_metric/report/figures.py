@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from alas_metric.corpus.answer_filter import kept
+from alas_metric.corpus.metrics import METRICS
 from alas_metric.figures.figures import (
     document_bars,
     document_fan,
@@ -35,7 +36,7 @@ def _distribution_figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
         "kept": report.kept,
         "filtered out": [scores for scores in report.scorable if not kept(scores, report.threshold)],
     }
-    key = "alas" if any("alas" in scores.columns for scores in report.scorable) else "alas_seconds"
+    key = "alas" if any("alas_raw" in scores.columns for scores in report.scorable) else "alas_seconds"
     for name in (key, "alas_skill"):
         values = {
             group: [value for scores in members if (value := document_value(scores, name)) is not None]
@@ -46,7 +47,8 @@ def _distribution_figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
             zero = {ZERO[name]: 0.0} if name in ZERO else {}
             figure = document_histogram(values, axis_label(name), median | zero)
             yield f"documents_{name}", f"{metric_name(name)} of each document, mean over layers 1 to L.", figure
-    columns = [scores.columns[key] for scores in report.kept if key in scores.columns]
+    column = METRICS[key].numerator
+    columns = [scores.columns[column] for scores in report.kept if column in scores.columns]
     if columns:
         figure = document_fan(np.array(columns), key, report.best_layer)
         yield f"documents_layers_{key}", f"{metric_name(key)} of documents in each layer.", figure

@@ -22,7 +22,7 @@ from alas_metric import AlignmentRecord, WordTiming, compare, score_pair, score_
 from alas_metric.corpus.aggregate import Brief, aggregate, document_items
 from alas_metric.corpus.answer_filter import THRESHOLD, kept
 from alas_metric.corpus.bootstrap import _cluster_sums
-from alas_metric.corpus.metrics import LAYERED, METRICS
+from alas_metric.corpus.metrics import CONSTANT, LAYERED, METRICS
 from alas_metric.document.scores import DocumentScores
 
 Documents = list[DocumentScores]
@@ -98,7 +98,7 @@ def test_every_key_of_the_design() -> None:
 
 def slow_layers(key: str, documents: Documents) -> list[float]:
     """Return the values of each layer as the definition says, without the registry."""
-    base, suffix = (key[:-8], "_centred") if key.endswith("_centred") else (key, "")
+    base, suffix = (key[:-8], "_centred") if key.endswith("_centred") else (key, "_raw")
     fractions = {
         "alas_skill": (f"alas_seconds{suffix}", "alas_seconds_uniform"),
         "alas_evidence": (f"alas_seconds{suffix}", f"alas_seconds_chance{suffix}"),
@@ -107,7 +107,8 @@ def slow_layers(key: str, documents: Documents) -> list[float]:
     }
     base = base.removesuffix("_all")
     if base not in fractions:
-        rows = [scores.columns[base + suffix] for scores in documents if base + suffix in scores.columns]
+        column = base if base in CONSTANT else base + suffix
+        rows = [scores.columns[column] for scores in documents if column in scores.columns]
         return np.mean(rows, axis=0).tolist()
     above, below = fractions[base]
     found = [scores.columns for scores in documents if above in scores.columns and below in scores.columns]
@@ -176,7 +177,7 @@ def test_every_document_gives_every_item(documents: Documents) -> None:
         assert list(items) == list(METRICS)
         assert all(item["uid"] == scores.uid and "speaker" in item for item in items.values())
         assert all(type(item.get("score", 0.0)) is float for item in items.values())
-        entered = scores.skipped is None and kept(scores) and "alas" in scores.columns
+        entered = scores.skipped is None and kept(scores) and "alas_raw" in scores.columns
         assert ("score" in items["alas"]) == entered
         assert "score" not in items["alas_skill"]
 
@@ -317,7 +318,7 @@ def test_intervals_equal_a_plain_bootstrap(record: Callable[..., AlignmentRecord
     rng, names, ratios = np.random.default_rng(1), sorted({str(s.speaker) for s in documents}), []
     for _ in range(2000):
         drawn = [s for name in rng.choice(names, len(names)) for s in documents if s.speaker == name]
-        above = np.sum([s.columns["alas_seconds"] for s in drawn], axis=0)
+        above = np.sum([s.columns["alas_seconds_raw"] for s in drawn], axis=0)
         ratios.append(1 - above / np.sum([s.columns["alas_seconds_uniform"] for s in drawn], axis=0))
     low, high = np.percentile(ratios, [2.5, 97.5], axis=0)
     width = high - low
@@ -354,7 +355,7 @@ def test_one_cluster_has_no_interval(record: Callable[..., AlignmentRecord]) -> 
 def columns_with_best(layer: int, num_layers: int = 5) -> dict[str, np.ndarray]:
     seconds = np.full(num_layers, 2.0)
     seconds[layer] = 1.0
-    return {"alas_seconds": seconds, "alas_seconds_uniform": np.full(num_layers, 4.0)}
+    return {"alas_seconds_raw": seconds, "alas_seconds_uniform": np.full(num_layers, 4.0)}
 
 
 def test_best_layer() -> None:
@@ -374,14 +375,14 @@ def test_best_layer_is_chosen_anew_and_never_layer_0() -> None:
 
 
 def test_only_layer_0_has_no_headline() -> None:
-    values = summarise([DocumentScores("a", columns={"alas": np.ones(1)})], keys=["alas", "best_layer", "layers"])
+    values = summarise([DocumentScores("a", columns={"alas_raw": np.ones(1)})], keys=["alas", "best_layer", "layers"])
     assert values["alas"] is None and values["best_layer"] is None
     assert values["layers"]["alas"]["values"] == [1.0]
 
 
 @given(st.lists(st.floats(0, 1e3), min_size=2, max_size=20), st.randoms())
 def test_sums_are_exactly_rounded(numbers: list[float], shuffler: random.Random) -> None:
-    documents = [DocumentScores(str(i), columns={"alas": np.array([0.0, x])}) for i, x in enumerate(numbers)]
+    documents = [DocumentScores(str(i), columns={"alas_raw": np.array([0.0, x])}) for i, x in enumerate(numbers)]
     shuffler.shuffle(documents)
     assert summarise(documents, keys=["alas"])["alas"] == math.fsum(numbers) / len(numbers)
 

@@ -73,4 +73,4 @@ def test_scores_of_any_timestamps(
     for name in again.references:
         scores = score_record(again, name)
         assert all(np.isfinite(column).all() for column in scores.columns.values())
-        assert all((scores.columns[key] >= 0).all() for key in ("alas_seconds", "alas_seconds_centred"))
+        assert all((scores.columns[key] >= 0).all() for key in ("alas_seconds_raw", "alas_seconds_centred"))

@@ -55,8 +55,8 @@ def test_hidden_states_of_the_words_themselves(timing: Callable[..., list[WordTi
         reference="gold",
     )
     columns = score_record(made).columns
-    assert (columns["alas"] == 0).all() and (columns["alas_centred"] == 0).all()
-    assert (columns["frame_hits"] == columns["frame_positions"]).all()
+    assert (columns["alas_raw"] == 0).all() and (columns["alas_centred"] == 0).all()
+    assert (columns["frame_hits_raw"] == columns["frame_positions"]).all()
 
 
 def test_the_last_bit_does_not_tell_equal_words_apart(pair: dict[str, Any]) -> None:

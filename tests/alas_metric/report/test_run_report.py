@@ -169,7 +169,7 @@ def test_baselines_are_those_of_the_scores(report: Report) -> None:
     assert baselines("alas_matrix", curves, documents) == []
     assert baselines("alas_seconds", curves) == []
     unfiltered = {line.label: line.values for line in baselines("alas_all", curves, documents)}
-    columns = [score.columns["alas_chance"] for score in report.scorable]
+    columns = [score.columns["alas_chance_raw"] for score in report.scorable]
     np.testing.assert_allclose(unfiltered["shifted audio"], np.mean(columns, axis=0))
     assert baselines("alas_skill_all", curves)[0].values == 0
 

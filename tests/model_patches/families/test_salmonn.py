@@ -278,14 +278,14 @@ def test_a_record_of_the_paired_runs(salmonn) -> None:
     assert (record.num_layers, record.num_frames, record.swapped) == (5, 12, False)
     assert record.audio_answer is not None and record.text_answer is not None
     assert "USER" not in record.audio_answer and "SpeechHere" not in record.audio_answer
-    assert np.isfinite(score_record(record).columns["alas"]).all()
+    assert np.isfinite(score_record(record).columns["alas_raw"]).all()
 
 
 def test_fewer_positions_than_words_swap_the_roles(salmonn) -> None:
     record = record_of(salmonn, "the quick brown fox jumps over the dog", 1.0)
     assert (record.num_frames, record.swapped) == (3, True)
     columns = score_record(record).columns
-    assert np.isfinite(columns["alas_swapped"]).all() and np.isfinite(columns["alas_seconds"]).all()
+    assert np.isfinite(columns["alas_swapped_raw"]).all() and np.isfinite(columns["alas_seconds_raw"]).all()
 
 
 def test_probe_knows_the_model(salmonn) -> None:

@@ -182,10 +182,3 @@ def expanded_tail(clusters: int) -> float:
     if clusters < 2:
         return 0.0
     return float(100 * norm.sf(math.sqrt(clusters / (clusters - 1)) * t.isf(0.025, clusters - 1)))
-
-
-def caution(clusters: int | None) -> str:
-    """Return what a table says below its intervals; nothing where there are clusters enough."""
-    if clusters is None or clusters >= FEW_CLUSTERS:
-        return ""
-    return f"Only {clusters} speakers or documents were resampled; below {FEW_CLUSTERS} intervals mean little."

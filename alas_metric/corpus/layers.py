@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,11 @@ def headline(values: Sequence[float | None]) -> float | None:
     if not upper or len(upper) < len(values) - 1:
         return None
     return math.fsum(upper) / len(upper)
+
+
+def is_defined(curve: Mapping[str, Any] | None) -> bool:
+    """Return whether an entry of ``layers`` has a value in a layer."""
+    return curve is not None and any(value is not None for value in curve["values"])
 
 
 def items_entering(sums: Sums, items: Sequence[Item]) -> list[Item]:

@@ -6,9 +6,11 @@ comparisons, figures, and the table in README. The rows of a measure stand besid
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from alas_metric.corpus.bootstrap import FEW_CLUSTERS
 from alas_metric.document.metric import (
     GUESSING,
     LINEAR,
@@ -67,7 +69,7 @@ _ALIGNMENT = (
         "alas_swapped",
         "ALAS, swapped documents",
         mean("alas_swapped_{form}"),
-        "`alas` of documents with fewer positions than words, which are kept apart",
+        "alas of documents with fewer positions than words, which are kept apart",
         direction="lower",
         unit="positions",
         form="raw",
@@ -106,7 +108,7 @@ _ALIGNMENT = (
         "alas_uniform",
         "ALAS of a random path",
         mean("alas_uniform"),
-        "`alas` of a random monotone path, exactly; no model is involved",
+        "alas of a random monotone path, exactly; no model is involved",
         unit="words",
         shown=True,
     ),
@@ -114,7 +116,7 @@ _ALIGNMENT = (
         "alas_linear",
         "ALAS of the constant-rate path",
         mean("alas_linear"),
-        "`alas` of the path of constant rate; hard to beat on short, evenly spoken utterances",
+        "alas of the path of constant rate; hard to beat on short, evenly spoken utterances",
         unit="words",
         shown=True,
         validated=("learning",),
@@ -123,7 +125,7 @@ _ALIGNMENT = (
         "alas_chance",
         "ALAS on shifted audio",
         mean("alas_chance_{form}"),
-        "`alas` of the model's own path on circularly shifted audio",
+        "alas of the model's own path on circularly shifted audio",
         unit="words",
         form="raw",
         shown=True,
@@ -161,7 +163,7 @@ _RUN = (
         "best_layer",
         "Best layer",
         Statistic("best_layer", "alas_skill_{form}"),
-        "layer from 1 up with the highest `alas_skill`",
+        "layer from 1 up with the highest alas_skill",
         unit="layer",
         form="standardised",
         shown=True,
@@ -170,7 +172,7 @@ _RUN = (
         "alas_all",
         "ALAS, all documents",
         mean("alas_{form}"),
-        "`alas` without the answer filter",
+        "alas without the answer filter",
         population="scorable",
         direction="lower",
         unit="words",
@@ -182,7 +184,7 @@ _RUN = (
         "alas_skill_all",
         "ALAS skill, all documents",
         _SKILL,
-        "`alas_skill` without the answer filter",
+        "alas_skill without the answer filter",
         population="scorable",
         direction="higher",
         form="standardised",
@@ -229,7 +231,7 @@ _RUN = (
         "swapped",
         "Documents swapped",
         Statistic("count", "swapped"),
-        "fewer positions than words, see `alas_swapped`",
+        "fewer positions than words, see alas_swapped",
         population="scorable",
         unit="documents",
     ),
@@ -244,7 +246,9 @@ _RUN = (
 )
 
 
-def _answers(key: str, title: str, source: Statistic, description: str, answers: tuple[str, ...], unit: str) -> Metric:
+def _answers(
+    key: str, title: str, source: Statistic, description: str, answers: tuple[str, ...], unit: str, column: str = ""
+) -> Metric:
     """Return a metric of the answers, which depend on no layer."""
     return Metric(
         key,
@@ -254,7 +258,7 @@ def _answers(key: str, title: str, source: Statistic, description: str, answers:
         population="scorable",
         direction="higher",
         unit=unit,
-        column=title,
+        column=column,
         shown=True,
         answers=answers,
     )
@@ -263,7 +267,7 @@ def _answers(key: str, title: str, source: Statistic, description: str, answers:
 _ANSWERS = (
     _answers(
         "answer_similarity",
-        "Answers, similarity",
+        "Similarity of answers",
         Statistic("value", "responses"),
         "Sentence-BERT similarity of the two answers",
         ("free",),
@@ -272,11 +276,12 @@ _ANSWERS = (
     *(
         _answers(
             f"answer_similarity_{run}",
-            f"To gold, {run}",
+            f"Similarity to gold, {run}",
             Statistic("value", f"{run}_target"),
             f"Sentence-BERT similarity of the answer to the {prompt} and the gold answer",
             ("free",),
             "cosine",
+            f"To gold, {run}",
         )
         for run, prompt in (("audio", "audio"), ("text", "transcript"))
     ),
@@ -288,6 +293,7 @@ _ANSWERS = (
             f"right answers to the {prompt}; one that cannot be read is wrong",
             ("options", "labels"),
             "share",
+            f"Accuracy, {run}",
         )
         for run, prompt in (("audio", "audio"), ("text", "transcript"))
     ),
@@ -310,6 +316,9 @@ METRICS: dict[str, Metric] = {key: metric for row in ROWS for key, metric in row
 LAYERED: dict[str, Sums] = {key: metric.source for key, metric in METRICS.items() if isinstance(metric.source, Sums)}
 """How the metrics that have a value in every layer come from the columns of documents."""
 
+RANKING = "alas_skill"
+"""The metric by which models are ranked and documents are put in order."""
+
 
 def in_all_forms(row: Metric) -> list[str]:
     """Return the keys of a row, each form once, the default first.
@@ -322,14 +331,49 @@ def in_all_forms(row: Metric) -> list[str]:
 
 
 def reported(values: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
-    """Leave out metrics of other kinds of tasks: those of answers that nothing defines and nothing names.
+    """Leave out metrics of other kinds of answers than a task has.
 
     Args:
         values: by key of `METRICS`.
-        named: keys that a run's own results hold.
+        named: keys that a run's own results hold; without any, what has a value is of the task's kind.
     """
     own = set(named)
-    return {key: value for key, value in values.items() if value is not None or key in own or not METRICS[key].answers}
+    return {
+        key: value
+        for key, value in values.items()
+        if not METRICS[key].answers or (key in own if own else value is not None)
+    }
+
+
+def missing_forms(values: Mapping[str, Any]) -> list[str]:
+    """Return a line if headlines lack a value in their default form where another form has one.
+
+    Args:
+        values: by key of `METRICS`.
+    """
+    found = []
+    for row in ROWS:
+        others = [key for key in in_all_forms(row)[1:] if values.get(key) is not None]
+        if row.headline and values.get(row.key) is None and others:
+            found.append(f"{row.key} needs the {row.form} form, there is {' and '.join(others)}")
+    return [f"an older version wrote the records: {'; '.join(found)}"] if found else []
+
+
+def caution(curves: Mapping[str, Any]) -> str:
+    """Return what is said beside intervals that rest on few speakers or documents, nothing where there are enough.
+
+    Args:
+        curves: the value of ``layers``, see `aggregate`.
+    """
+    return few_clusters(curves[row.key]["clusters"] for row in ROWS if row.headline and row.key in curves)
+
+
+def few_clusters(counts: Iterable[int]) -> str:
+    """Return the same of numbers of clusters; 0 is that of a metric without a value."""
+    known = [count for count in counts if count]
+    if not known or min(known) >= FEW_CLUSTERS:
+        return ""
+    return f"Only {min(known)} speakers or documents were resampled; below {FEW_CLUSTERS} intervals mean little."
 
 
 def markdown_table() -> str:
@@ -338,9 +382,12 @@ def markdown_table() -> str:
     for row in ROWS:
         name = f"**`{row.key}`**" if row.headline else f"`{row.key}`"
         better = "" if row.direction == "none" else row.direction
+        form = f" ({row.form})" if row.form else ""
         links = ", ".join(f"[{anchor.replace('-', ' ')}](docs/validation.md#{anchor})" for anchor in row.validated)
-        meaning = " ".join(
-            [row.description, *([f"*({row.form})*"] if row.form else []), *([f"[{links}]"] if links else [])]
-        )
+        meaning = _KEY.sub(r"`\g<0>`", row.description) + form + (f" [{links}]" if links else "")
         lines.append(f"| {name} | {better} | {row.unit} | {meaning} |")
     return "\n".join(lines) + "\n"
+
+
+_KEY = re.compile(r"\balas\b|\b[a-z]+(?:_[a-z]+)+\b")
+"""A metric in a text."""

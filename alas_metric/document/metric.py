@@ -87,7 +87,7 @@ class Metric:
         key: its name in results; of the default form, if there are forms.
         title: its name for people.
         source: how the documents of a run combine.
-        description: one line for tables and documentation; README shows it as Markdown.
+        description: one line for tables and documentation.
         population: which documents enter: ``kept`` (by the answer filter), ``scorable`` or all ``documents``.
         direction: ``higher`` or ``lower`` is better, ``none`` if neither.
         unit: of the value, ``"1"`` where it has none, ``""`` where it is no number.

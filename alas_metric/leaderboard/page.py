@@ -91,6 +91,7 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
         overview=_overview(board, tasks) if len(tasks) > 1 else None,
         curves=Markup(_json(_curves(board, tasks))),
         metrics=_metrics(board, tasks),
+        explained=[row for row in ROWS if row.headline],
         style=Markup(_asset("page.css")),
         script=Markup(_asset("page.js")),
         library=Markup(_library()),

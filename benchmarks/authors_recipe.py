@@ -35,7 +35,7 @@ from timing import in_turns, show
 
 from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record
 from alas_metric.document.paths import reference_path
-from alas_metric.document.similarity import compare
+from alas_metric.document.similarity import similarities
 from model_patches.adapters.capture import pool_words
 from model_patches.families.qwen2_audio import Qwen2AudioAdapter
 from model_patches.run.paired import PairedRuns
@@ -139,7 +139,7 @@ def seven_b(arguments: argparse.Namespace, folder: Path) -> None:
 
     def ours() -> AlignmentRecord:
         compared = [
-            compare(pool_words(text, words), audio.index_select(0, positions).float())
+            similarities(pool_words(text, words), audio.index_select(0, positions).float())
             for text, audio in zip(*runs.values(), strict=True)
         ]
         made = _record(torch.stack(compared).numpy(), timings)

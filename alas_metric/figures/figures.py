@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from alas_metric.corpus.metrics import METRICS
 from alas_metric.document.metric import GUESSING, LINEAR, RANDOM, SHIFTED
 from alas_metric.document.paths import WordTiming, check_words, reference_path
-from alas_metric.document.record import STATES
 from alas_metric.document.scores import score_record
+from alas_metric.document.similarity import FORMS, in_all_forms
 from alas_metric.figures.style import (
     BLUE,
     FOUND,
@@ -77,8 +77,8 @@ def alignment_picture(
     """
     record = dump.record
     chosen = choose_layers(layers, record.num_layers)
-    if state not in STATES:
-        raise ValueError(f"expected one of the states {STATES}, got {state!r}")
+    if state not in FORMS:
+        raise ValueError(f"expected one of the states {FORMS}, got {state!r}")
     name = record.reference if reference is None else reference
     scores = score_record(record, name).columns
     duration = record.num_frames * record.frame_seconds
@@ -95,7 +95,7 @@ def alignment_picture(
         )[:, 0]
         _draw_waveform(axes[0], dump, words, duration)
         for axis, layer in zip(axes[1:], chosen, strict=True):
-            similarity = dump.similarity[layer, STATES.index(state)].astype(np.float32)
+            similarity = in_all_forms(dump.similarity[layer].astype(np.float32))[FORMS.index(state)]
             image = _draw_similarity(axis, similarity, duration)
             for path, colour, scale, label in (
                 (target, REFERENCE, 1.0, "reference path"),

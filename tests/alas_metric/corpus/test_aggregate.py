@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
-from alas_metric import AlignmentRecord, WordTiming, compare, score_pair, score_record, summarise
+from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record, similarities, summarise
 from alas_metric.corpus.aggregate import Brief, aggregate, document_items, layer_items
 from alas_metric.corpus.answer_filter import THRESHOLD, kept
 from alas_metric.corpus.bootstrap import _cluster_sums, expanded_tail, resampled
@@ -302,7 +302,7 @@ def smooth_document(uid: str, rng: np.random.Generator) -> DocumentScores:
     timing = [WordTiming("w", float(a), float(b)) for a, b in itertools.pairwise(edges)]
     walks = np.cumsum(rng.normal(size=(2, num_frames, 16)), axis=1)
     made = score_pair(
-        compare(rng.normal(size=(2, num_words, 16)), gaussian_filter1d(walks, 4, axis=1)),
+        similarities(rng.normal(size=(2, num_words, 16)), gaussian_filter1d(walks, 4, axis=1)),
         uid=uid,
         transcript="",
         words=["w"] * num_words,

@@ -91,7 +91,7 @@ def test_another_threshold_and_reference(tmp_path: Path, records: list[Alignment
 
 def test_documents_without_the_reference_are_skipped(tmp_path: Path, records: list[AlignmentRecord]) -> None:
     data = json.loads(records[0].to_json())
-    del data["references"]["gold"], data["hits"]["gold"]
+    del data["references"]["gold"], data["reference_sums"]["gold"]
     write_samples(tmp_path / "m", [json.dumps(data), *records[1:]])
     values = score_run(find_runs(tmp_path)[0], reference="gold").values
     assert dict(values["skipped"].items()) == {"missing_audio": 1, "no_word_timestamps": 1}

@@ -98,7 +98,9 @@ def heard_states(listener: Listener, number: int) -> tuple[list[tuple[Utterance,
     return states, accuracy
 
 
-def scored(utterance: Utterance, states: States, connector: str, forms: Mapping[str, Form]) -> dict[str, DocumentScores]:
+def scored(
+    utterance: Utterance, states: States, connector: str, forms: Mapping[str, Form]
+) -> dict[str, DocumentScores]:
     """Return an utterance's scores by form.
 
     A record holds one similarity for each of the product's own forms; other forms take their places, so many at once.

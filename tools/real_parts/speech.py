@@ -227,7 +227,9 @@ def _sounds(events: Sequence[tuple[int, str, float]], end: float) -> list[Sound]
     return [("_", lead), *sounds]
 
 
-def say(voice: Voice, sayer: Callable[[str, float, np.random.Generator], Said], uid: str, text: str) -> Utterance | None:
+def say(
+    voice: Voice, sayer: Callable[[str, float, np.random.Generator], Said], uid: str, text: str
+) -> Utterance | None:
     """Return a spoken sentence, or None where the synthesiser's words are not those of the text.
 
     Args:

@@ -63,7 +63,9 @@ class Listener:
         if not file.exists():
             fitted = fit_connectors(pairs, self.tokenizer, self.embeddings())
             maps = {name: getattr(fitted, name) for name in names}
-            write_once(file, **{f"{n}.{part}": getattr(m, part) for n, m in maps.items() for part in ("weight", "bias")})
+            write_once(
+                file, **{f"{n}.{part}": getattr(m, part) for n, m in maps.items() for part in ("weight", "bias")}
+            )
         with np.load(file) as data:
             return Connectors(**{name: Linear(data[f"{name}.weight"], data[f"{name}.bias"]) for name in names})
 

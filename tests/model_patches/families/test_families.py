@@ -108,7 +108,7 @@ def test_a_record_from_python(family) -> None:
     record = probe(adapter.model, adapter.processor, speech(2), TRANSCRIPT, words=words)
     assert record.num_frames == pytest.approx(2 * rate_of(adapter), abs=adapter.tolerance - 1)
     assert record.num_layers == adapter.decoder.num_entries
-    assert score_record(record).columns["alas"].shape == (record.num_layers,)
+    assert score_record(record).columns["alas_raw"].shape == (record.num_layers,)
 
 
 @pytest.mark.parametrize("check", checking.CHECKS)

@@ -34,7 +34,7 @@ BATCH_TOLERANCE = 5e-6
 """How far a batch may move a similarity; float32 and another order of sums move it by less."""
 
 
-class NotApplicable(Exception):  # noqa: N818 - no error
+class NotApplicable(Exception):
     """What a check raises that says nothing of this model, with the reason."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from alas_metric.corpus.bootstrap import FEW_CLUSTERS
+from alas_metric.document import measures
 from alas_metric.document.metric import (
     GUESSING,
     LINEAR,
@@ -310,7 +311,7 @@ _ANSWERS = (
     ),
 )
 
-ROWS: tuple[Metric, ...] = (*_ALIGNMENT, *_FRAMES, *_RUN, *_ANSWERS)
+ROWS: tuple[Metric, ...] = (*_ALIGNMENT, *_FRAMES, *measures.ROWS, *_RUN, *_ANSWERS)
 METRICS: dict[str, Metric] = {key: metric for row in ROWS for key, metric in row.forms.items()}
 """Every key of the results: each row, and, where it has several forms, each of them by name."""
 LAYERED: dict[str, Sums] = {key: metric.source for key, metric in METRICS.items() if isinstance(metric.source, Sums)}

@@ -82,3 +82,4 @@ def _baselines(timeline: Timeline) -> dict[str, Any]:
 
 
 MEASURE = AlignmentPaths()
+ROWS = ()

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from alas_metric.commands.terminal import console, show_table
 from model_patches.doctor import command as doctor
 from model_patches.registry import FAMILIES, Family
-
-_FILE_WIDTH = 160
-"""Columns of a table that goes to a file or a pipe, which has no width of its own."""
 
 
 def add_parsers(subparsers: Any) -> None:
@@ -31,9 +27,9 @@ def add_parsers(subparsers: Any) -> None:
 
 def run_models(_args: argparse.Namespace) -> int:
     """Print the table of models."""
-    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
-    console.print(models_table())
-    console.print(
+    place = console(160)
+    show_table(place, models_table())
+    place.print(
         "alas_hf reads other models of transformers too, if they put a placeholder into the prompt for each position "
         "of audio: it measures what it is not told, checks itself on the first document, and says what it misses."
     )

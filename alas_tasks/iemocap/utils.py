@@ -18,6 +18,7 @@ from loguru import logger
 from alas_metric.errors import FatalError, UnobtainableError
 from alas_tasks.documents import FEATURES, make_documents, unique_names, with_encoded_audio
 from alas_tasks.sources import IEMOCAP, write_manifest
+from alas_tasks.word_times import Words, read_wdseg
 
 CLASSES = {
     **dict.fromkeys(("ang", "anger", "angry"), "anger"),
@@ -108,6 +109,7 @@ def _documents(
         "target": classes,
     }
     if "audio" not in dataset.column_names:
+        standard["words"] = [_words(Path(file)) for file in columns["file"]]
         rows = {name: [values[row] for row in kept] for name, values in standard.items()}
         audio = [{"bytes": None, "path": columns["file"][row]} for row in kept]
         return make_documents(rows, audio, "alas_iemocap")
@@ -117,6 +119,14 @@ def _documents(
     values: dict[str, list[Any]] = {name: standard.get(name) or [None] * num_rows for name in texts}
     both = [datasets.Dataset.from_dict(values, features=texts), dataset.select_columns(["audio"])]
     return datasets.concatenate_datasets(both, axis=1).select(kept)
+
+
+def _words(wav: Path) -> Words | None:
+    """Return the word times of a release's ``sentences/wav/<dialog>/<utterance>.wav``, None where it has none."""
+    path = wav.parents[2] / "ForcedAlignment" / wav.parent.name / f"{wav.stem}.wdseg" if len(wav.parents) > 2 else wav
+    if path == wav or not path.is_file():
+        return None
+    return read_wdseg(path)[wav.stem] or None
 
 
 def _stem(file: str) -> str:

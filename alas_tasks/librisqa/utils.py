@@ -16,7 +16,8 @@ from alas_metric.errors import FatalError, UnobtainableError
 from alas_tasks.answers import read_option
 from alas_tasks.documents import make_documents
 from alas_tasks.librisqa.librispeech import speech_of
-from alas_tasks.sources import LIBRISPEECH, LIBRISQA
+from alas_tasks.librisqa.word_times import words_of
+from alas_tasks.sources import LIBRISPEECH, LIBRISPEECH_WORDS, LIBRISQA
 
 PARTS = {"dataset_kwargs_part1": "LibriSQA-PartI", "dataset_kwargs_part2": "LibriSQA-PartII"}
 
@@ -25,7 +26,7 @@ def __getattr__(name: str) -> Any:
     if name == "dataset_path":
         return "json"
     if name == "data":
-        return f"{LIBRISQA.stated}, {LIBRISPEECH.stated}"
+        return ", ".join(source.stated for source in (LIBRISQA, LIBRISPEECH, LIBRISPEECH_WORDS))
     if name in PARTS:
         return {"data_files": {"test": str(questions_file(PARTS[name]))}}
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -75,7 +76,7 @@ def process_docs_part2(dataset: datasets.Dataset) -> datasets.Dataset:
 
 
 def _standard(uids: list[str]) -> dict[str, list[Any]]:
-    return {"uid": uids, "speaker": [uid.split("-")[0] for uid in uids]}
+    return {"uid": uids, "speaker": [uid.split("-")[0] for uid in uids], "words": words_of(uids)}
 
 
 def _columns(dataset: datasets.Dataset, *names: str) -> dict[str, list[Any]]:

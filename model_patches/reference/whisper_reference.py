@@ -411,7 +411,7 @@ def _device(device: str | None) -> str:
 def official_file(name: str) -> Path:
     """Return where openai-whisper keeps an official checkpoint once it is downloaded."""
     folder = Path(os.getenv("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
-    return folder / os.path.basename(str(whisper._MODELS[name]))
+    return Path(folder, os.path.basename(whisper._MODELS[name]))
 
 
 def _load_official(name: str, device: str | None) -> whisper.Whisper:

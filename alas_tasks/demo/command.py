@@ -15,20 +15,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.aggregate import Brief
+from alas_metric.corpus.layers import is_defined
+from alas_metric.corpus.metrics import ROWS
 from alas_metric.errors import FatalError
+from alas_metric.numbers import number
 from alas_metric.results.runs import find_runs, score_run
 from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 
 TASKS = ("alas_demo_sqa", "alas_demo_emotion")
 PICTURES = 3
-SHOWN = (
-    *("accuracy_audio", "accuracy_text", "kept", "alas", "alas_chance", "alas_uniform", "alas_linear"),
-    *("alas_evidence", "alas_skill", "frame_accuracy", "frame_skill", "best_layer"),
-)
-"""The rows of the table; the rest is in the results."""
 CURVES = ("alas", "alas_evidence")
-"""The metrics that are drawn over layers, with the baselines of reports."""
+"""The metrics that are drawn over layers."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -110,28 +108,24 @@ def run_harness(command: Sequence[str], log: Path, console: Console) -> float:
 
 def _table(values: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table("metric", *TASKS, "", title="Mean over layers 1 and up; alas: words away from the word spoken")
-    for key in SHOWN:
-        row = [values[task].get(key) for task in TASKS]
-        table.add_row(key, *(_shown(value) for value in row), METRICS[key].description)
+    for row in ROWS:
+        found = [values[task].get(row.key) for task in TASKS]
+        if row.shown and any(value is not None and not isinstance(value, Brief) for value in found):
+            table.add_row(row.key, *(number(value) for value in found), row.description)
     return table
-
-
-def _shown(value: Any) -> str:
-    return "N/A" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def draw(values: Mapping[str, Mapping[str, Any]], results: Path, output: Path) -> list[Path]:
     """Draw the layer curves of each task and the alignment pictures; return the PNG files, SVG lie beside them."""
     from alas_metric.figures.figures import alignment_picture, layer_curves, save
-    from alas_metric.report.curves import baselines
     from alas_metric.results.dumps import find_dumps, read_dump
 
     drawn: list[Path] = []
     for task in TASKS:
         layers, best = dict(values[task]["layers"].items()), values[task]["best_layer"]
         for key in CURVES:
-            if any(value is not None for value in layers.get(key, {}).get("values", ())):
-                figure = layer_curves(layers[key], key, baselines(key, layers), best, title=task)
+            if is_defined(layers.get(key)):
+                figure = layer_curves(layers[key], key, best, title=task)
                 drawn += save(figure, output / f"curves-{task}-{key}")
     for file in find_dumps(results, None, TASKS[0]):
         dump = read_dump(file.path)
@@ -149,13 +143,13 @@ def explanation(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"{_share(question, 'text')} from the transcript; the emotion, which no transcript tells, "
         f"{_share(emotion, 'audio')} and {_share(emotion, 'text')}.",
         f"2. Does a layer bind audio to words? alas_evidence is 1 where every position finds its word, 0 where audio "
-        f"shifted in time does as well: {_shown(evidence[0])} at layer 0, where the audio enters, "
-        f"{_shown(None if best is None else evidence[best])} at the best layer {best}, {_shown(evidence[-1])} at the "
+        f"shifted in time does as well: {number(evidence[0])} at layer 0, where the audio enters, "
+        f"{number(None if best is None else evidence[best])} at the best layer {best}, {number(evidence[-1])} at the "
         "last.",
-        f"3. ALAS itself counts words: the path found is {_shown(question['alas'])} words away from the one of the "
-        f"word timestamps, on shifted audio {_shown(question['alas_chance'])}, at random "
-        f"{_shown(question['alas_uniform'])}. Short, evenly spoken sentences are easy: a straight line is "
-        f"{_shown(question['alas_linear'])} away.",
+        f"3. ALAS itself counts words: the path found is {number(question['alas'])} words away from the one of the "
+        f"word timestamps, on shifted audio {number(question['alas_chance'])}, at random "
+        f"{number(question['alas_uniform'])}. Short, evenly spoken sentences are easy: a straight line is "
+        f"{number(question['alas_linear'])} away.",
         "4. In the pictures red (found) follows white (word timestamps) where a layer aligns; the curves show where "
         "in the model that is.",
     ]

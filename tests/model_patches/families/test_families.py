@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from kept_similarities import KeptSimilarities
 from packaging.version import Version
 from tiny_families import MAKERS, NEEDS
 from transformers import Qwen2Config, WhisperFeatureExtractor, __version__
@@ -21,7 +22,6 @@ from model_patches import probe
 from model_patches.adapters.capture import (
     CaptureMismatch,
     Decoder,
-    FrameSimilarity,
     WordPooling,
     capture_prefill,
     verify_capture,
@@ -140,7 +140,7 @@ def test_a_record_from_python(family) -> None:
     record = probe(adapter.model, adapter.processor, speech(2), TRANSCRIPT, words=words)
     assert record.num_frames == pytest.approx(2 * rate_of(adapter), abs=adapter.tolerance - 1)
     assert record.num_layers == adapter.decoder.num_entries
-    assert score_record(record).columns["alas"].shape == (record.num_layers,)
+    assert score_record(record).columns["alas_raw"].shape == (record.num_layers,)
 
 
 def similarities(adapter, audios: list[np.ndarray], texts: list[str]) -> list[np.ndarray]:
@@ -149,7 +149,7 @@ def similarities(adapter, audios: list[np.ndarray], texts: list[str]) -> list[np
     with capture_prefill(adapter.decoder, pooling):
         adapter.generate(words.inputs, max_new_tokens=1, do_sample=False)
     prompts = adapter.audio_prompts(audios, ["?"] * len(texts))
-    frames = FrameSimilarity(prompts.positions, pooling.vectors, check=True)
+    frames = KeptSimilarities(prompts.positions, pooling.vectors, check=True)
     with capture_prefill(adapter.decoder, frames):
         adapter.generate(prompts.inputs, max_new_tokens=1, do_sample=False)
     return [frames.of_row(row) for row in range(len(audios))]

@@ -13,6 +13,7 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,10 @@ from alas_metric.corpus.layers import headline
 from alas_metric.document.record import STATES
 from alas_metric.document.scores import DocumentScores
 
-FITTED = 10
-"""Shards of Piper that the connectors are fitted to."""
+FITTED = {"joe": 10}
+"""Shards of the training split by voice that the connectors are fitted to, unless the command line names others."""
 HEARD = {"joe": 2}
-"""Shards of the test split by voice that are scored."""
+"""Shards of the test split by voice that are scored, likewise."""
 METRICS = ("alas_skill", "alas_evidence", "frame_skill")
 OTHERS = tuple(name for name in CONNECTORS if name != "ridge")
 
@@ -78,24 +79,43 @@ class Bench:
     curves: dict[tuple[str, str, str], Curve] = field(default_factory=dict)
 
 
-def heard_states(listener: Listener, number: int) -> tuple[list[tuple[Utterance, States]], float]:
+@dataclass(frozen=True)
+class Speech:
+    """What the connectors are fitted to and what is scored.
+
+    Args:
+        fitted: shards of the training split by voice.
+        heard: shards of the test split by voice.
+        utterances: how many of the latter at most.
+    """
+
+    fitted: Mapping[str, int]
+    heard: Mapping[str, int]
+    utterances: int
+
+
+def heard_states(listener: Listener, speech: Speech) -> tuple[list[tuple[Utterance, States]], float]:
     """Return test utterances with their hidden states, and how often the ridge finds the spoken token.
 
     Args:
         listener: the language model.
-        number: how many utterances at most.
+        speech: what is fitted to and what is scored.
     """
     work = listener.work
-    fitted = [pair for i in range(FITTED) for pair in load_shard(work, "joe", "train", i)]
-    tests = [p for voice, n in HEARD.items() for i in range(n) for p in load_shard(work, voice, "test", i)][:number]
-    label = f"joe-{FITTED}"
-    connectors = listener.connectors(fitted, label)
+    tests = list(islice(shards(work, "test", speech.heard), speech.utterances))
+    label = "-".join(f"{voice}-{count}" for voice, count in speech.fitted.items())
+    connectors = listener.connectors(shards(work, "train", speech.fitted), label)
     accuracy = token_accuracy(connectors.ridge, tests, listener.tokenizer, listener.embeddings())
     states = [
         (utterance, listener.states(utterance, features, connectors, label))
         for utterance, features in tqdm(tests, listener.name)
     ]
     return states, accuracy
+
+
+def shards(work: Path, split: str, counts: Mapping[str, int]) -> Iterator[tuple[Utterance, np.ndarray]]:
+    """Yield the utterances of the first shards of some voices with their features, made when asked for."""
+    return (p for voice, count in counts.items() for i in range(count) for p in load_shard(work, voice, split, i))
 
 
 def scored(
@@ -141,9 +161,9 @@ def curves(documents: Sequence[DocumentScores]) -> dict[str, Curve]:
     return {key: Curve(np.array(layer_values(key, items), float), samples[key]) for key in METRICS}
 
 
-def run(listener: Listener, number: int, forms: Mapping[str, Form]) -> Bench:
+def run(listener: Listener, speech: Speech, forms: Mapping[str, Form]) -> Bench:
     """Return the bench of one language model."""
-    heard, accuracy = heard_states(listener, number)
+    heard, accuracy = heard_states(listener, speech)
     bench = Bench(listener.name, len(heard), accuracy)
     for connector in tqdm(CONNECTORS, "scores"):
         documents = [scored(utterance, states, connector, forms) for utterance, states in heard]
@@ -200,7 +220,8 @@ def separations(bench: Bench) -> dict[str, dict[str, dict[str, np.ndarray]]]:
 def tables(bench: Bench) -> Iterator[str]:
     """Yield the lines of a bench's Markdown tables."""
     layers = shown_layers(len(next(iter(bench.curves.values())).values) - 1)
-    yield f"### {bench.model}: {bench.utterances} utterances, ridge finds the token at {bench.accuracy:.0%} of positions"
+    yield f"### {bench.model}: {bench.utterances} utterances"
+    yield f"\nThe ridge's most similar embedding is that of the token spoken at {bench.accuracy:.0%} of positions."
     for key in METRICS:
         yield f"\n`{key}`\n"
         yield from _head(["form", "connector", *map(str, layers), "mean 1..L", "95 %"])
@@ -275,23 +296,31 @@ def draw(bench: Bench, folder: Path) -> Path:
     return file
 
 
+def _counts(text: str) -> dict[str, int]:
+    pairs = [item.partition("=") for item in text.split(",")]
+    return {voice: int(count) for voice, _, count in pairs}
+
+
 def main() -> None:
     """Run the bench."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=default_work())
     parser.add_argument("--llm", nargs="+", choices=OPENINGS, default=list(OPENINGS))
+    parser.add_argument("--fitted", type=_counts, default=FITTED, help="voices and shards to fit to, as joe=10,heart=2")
+    parser.add_argument("--heard", type=_counts, default=HEARD, help="voices and shards of the test split to score")
     parser.add_argument("--utterances", type=int, default=100, help="test utterances of each language model")
     parser.add_argument("--forms", choices=("product", "all"), default="product")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.output.mkdir(parents=True, exist_ok=True)
+    speech = Speech(arguments.fitted, arguments.heard, arguments.utterances)
     forms = PRODUCT if arguments.forms == "product" else PRODUCT | TRIED
     lines: list[str] = []
     benches = []
     for name in arguments.llm:
-        bench = run(Listener(name, arguments.work), arguments.utterances, forms)
+        bench = run(Listener(name, arguments.work), speech, forms)
         lines += [*tables(bench), ""]
         if arguments.forms == "all":
             lines += [*comparison(bench), ""]

@@ -27,11 +27,10 @@ class FrameHits(Measure):
     def columns(self, found: Mapping[str, np.ndarray], timeline: Timeline) -> dict[str, Any]:
         """Return frame hits and, with more than one word, what they are above guessing."""
         count, guess = float(timeline.spoken.sum()), 1 / timeline.num_words
-        by_form = {form: found[form] for form in FORMS if form in found}
-        columns: dict[str, Any] = {f"frame_hits_{form}": hits for form, hits in by_form.items()}
+        columns: dict[str, Any] = {f"frame_hits_{form}": hits for form, hits in found.items()}
         columns["frame_positions"] = count
         if timeline.num_words > 1:
-            columns |= {f"frame_gain_{form}": hits - count * guess for form, hits in by_form.items()}
+            columns |= {f"frame_gain_{form}": hits - count * guess for form, hits in found.items()}
             columns["frame_gain_possible"] = count * (1 - guess)
         return columns
 

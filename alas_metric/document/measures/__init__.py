@@ -1,6 +1,6 @@
 """Measures per layer, one a file; a new one is found by lying here.
 
-Each file holds ``MEASURE``, a `Measure`, and ``ROWS``, what the table of metrics says of it.
+Each file holds ``MEASURE``, a `Measure`, and ``ROWS``, what comes of it in the table of metrics.
 """
 
 from __future__ import annotations
@@ -15,4 +15,4 @@ _MODULES = [import_module(f"{__name__}.{found.name}") for found in iter_modules(
 MEASURES: dict[str, Measure] = {module.MEASURE.name: module.MEASURE for module in _MODULES}
 """Every measure by its name."""
 ROWS: tuple[Metric, ...] = tuple(row for module in _MODULES for row in module.ROWS)
-"""What they give, as rows of the table of metrics."""
+"""Every metric that comes of a measure."""

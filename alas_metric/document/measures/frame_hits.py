@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alas_metric.document.measure import Layers, Measure
+from alas_metric.document.metric import GUESSING, Metric, ratio, skill
 from alas_metric.document.similarity import FORMS
 from alas_metric.document.timeline import Timeline
 
@@ -26,11 +27,10 @@ class FrameHits(Measure):
     def columns(self, found: Mapping[str, np.ndarray], timeline: Timeline) -> dict[str, Any]:
         """Return frame hits and, with more than one word, what they are above guessing."""
         count, guess = float(timeline.spoken.sum()), 1 / timeline.num_words
-        by_form = {form: found[form] for form in FORMS if form in found}
-        columns: dict[str, Any] = {f"frame_hits_{form}": hits for form, hits in by_form.items()}
+        columns: dict[str, Any] = {f"frame_hits_{form}": hits for form, hits in found.items()}
         columns["frame_positions"] = count
         if timeline.num_words > 1:
-            columns |= {f"frame_gain_{form}": hits - count * guess for form, hits in by_form.items()}
+            columns |= {f"frame_gain_{form}": hits - count * guess for form, hits in found.items()}
             columns["frame_gain_possible"] = count * (1 - guess)
         return columns
 
@@ -60,4 +60,30 @@ def frame_hits(similarity: npt.ArrayLike, timeline: Timeline) -> np.ndarray:
 
 
 MEASURE = FrameHits()
-ROWS = ()
+ROWS = (
+    Metric(
+        "frame_accuracy",
+        "Frame accuracy",
+        ratio("frame_hits_{form}", "frame_positions"),
+        "positions whose most similar word is the one being spoken",
+        direction="higher",
+        unit="share",
+        form="standardised",
+        curve=True,
+        baselines={GUESSING: skill("frame_gain_possible", "frame_positions")},
+        shown=True,
+    ),
+    Metric(
+        "frame_skill",
+        "Frame skill",
+        ratio("frame_gain_{form}", "frame_gain_possible"),
+        "the same above guessing: 1 perfect, 0 guessing",
+        direction="higher",
+        form="standardised",
+        curve=True,
+        zero=GUESSING,
+        column="Frame skill",
+        headline=True,
+        shown=True,
+    ),
+)

@@ -9,6 +9,7 @@ from typing import Any
 from loguru import logger
 
 from alas_metric.errors import FatalError
+from model_patches.registry import refusal
 
 
 def load_pretrained(
@@ -35,13 +36,15 @@ def load_pretrained(
         load_in_8bit: the same with 8 bits.
 
     Raises:
-        ValueError: If transformers has no class for such a model, or the adapter is not for it.
+        ValueError: If transformers has no class for such a model, it cannot be read, or the adapter is not for it.
     """
     from transformers import AutoConfig, AutoProcessor
 
     hub = {"revision": revision} if revision else {}
     # Said outright: left open, transformers asks on the terminal whether a checkpoint's own code may run.
     config = AutoConfig.from_pretrained(pretrained, trust_remote_code=False, **hub)
+    if reason := refusal(config.model_type):
+        raise ValueError(f"models of type {config.model_type!r} cannot be read: {reason}")
     if hasattr(config, "enable_audio_output"):
         config.enable_audio_output = False  # what speaks is not loaded
     attention = {"attn_implementation": attn_implementation} if attn_implementation else {}

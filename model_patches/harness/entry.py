@@ -238,5 +238,6 @@ def require_hidden_states(model: Any, tasks: list[str]) -> None:
         raise FatalError(
             f"{', '.join(tasks)} needs the hidden states of every layer, and the model {shown!r} does not expose "
             f"them (an API, a server such as vLLM, or a wrapper that is not patched). "
-            f"Model ids that work: {', '.join(MODEL_IDS)}."
+            f"Model ids that work: {', '.join(MODEL_IDS)}. Of these, alas_hf reads any checkpoint of transformers that "
+            "puts audio into its prompt: --model alas_hf --model_args pretrained=<hub id or folder>."
         )

@@ -43,19 +43,22 @@ def test_from_the_first_piece_to_the_last(written: str, spoken: str) -> None:
 
 
 def test_words_that_nobody_wrote_belong_to_none() -> None:
-    pieces = "the uh big cat sat".split()
-    found, num_equal = spans_of_written("the kat sat".split(), pieces, one_second_each(pieces))
+    pieces = ["the", "uh", "big", "cat", "sat"]
+    found, num_equal = spans_of_written(["the", "kat", "sat"], pieces, one_second_each(pieces))
     assert found == [(0, 1), (3, 4), (4, 5)] and num_equal == 2
 
 
 def test_one_piece_for_several_words() -> None:
     found, num_equal = spans_of_written(
-        "a well known man".split(), "a wellknown man".split(), [(0, 1), (1, 10), (10, 11)]
+        ["a", "well", "known", "man"], ["a", "wellknown", "man"], [(0, 1), (1, 10), (10, 11)]
     )
     assert found == [(0, 1), (1.0, 5.0), (5.0, 10.0), (10, 11)] and num_equal == 4
 
 
-texts = st.lists(st.sampled_from("a b don't well-known wellknown 1999 $5 one two sil -- x".split()), max_size=12)
+texts = st.lists(
+    st.sampled_from(["a", "b", "don't", "well-known", "wellknown", "1999", "$5", "one", "two", "sil", "--", "x"]),
+    max_size=12,
+)
 
 
 @given(written=texts, spoken=texts)

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from alas_metric.errors import FatalError
 from alas_tasks.manifests import AUDIO_ENDINGS, MANIFESTS, Row, read_manifest
@@ -142,7 +143,8 @@ def _kaldi_rows(folder: Path) -> Iterator[Row]:
         row: Row = {"id": utterance, "audio": _extended(recordings[recording], folder)}
         if times:
             row |= {"begin": times[0], "end": None if float(times[1]) < 0 else times[1]}
-        known = {"transcript": texts, "speaker": speakers, "language": languages, "words": words}
+        known: dict[str, Mapping[str, Any]] = {"transcript": texts, "speaker": speakers, "language": languages}
+        known["words"] = words
         row |= {role: values[utterance] for role, values in known.items() if utterance in values}
         if recording in channels:
             row["channel"] = channels[recording]

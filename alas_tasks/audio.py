@@ -27,7 +27,7 @@ from alas_metric.errors import SkipDocument
 SAMPLE_RATE = 16_000
 """Samples per second of all audio that leaves `load_audio`."""
 
-Audio = Mapping[str, Any] | np.ndarray | str | os.PathLike | None
+Audio = Mapping[str, Any] | np.ndarray | str | os.PathLike[str] | None
 """Encoded ``{"bytes", "path"}``, decoded ``{"array", "sampling_rate"}`` or an array, a path, or none.
 
 A mapping may hold ``part`` too: fields of `Part`."""

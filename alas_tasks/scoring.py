@@ -15,6 +15,8 @@ from typing import Any
 from loguru import logger
 
 from alas_metric.corpus import aggregate as corpus
+from alas_metric.corpus.answer_filter import THRESHOLD
+from alas_metric.corpus.metrics import METRICS
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
 
@@ -31,7 +33,7 @@ _HIGHER_IS_BETTER = {"higher": True, "lower": False}
 def keys(kind: str) -> list[str]:
     """Return the metrics of a kind of task: all those of ALAS, then its own."""
     every_task = {key for own in TASK_METRICS.values() for key in own}
-    return [key for key in corpus.METRICS if key not in every_task] + list(TASK_METRICS[kind])
+    return [key for key in METRICS if key not in every_task] + list(TASK_METRICS[kind])
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[Any], kind: str) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[Any], kind: str) -
 
 
 def _items(scores: DocumentScores, kind: str) -> dict[str, Any]:
-    items = corpus.document_items(scores, corpus.THRESHOLD)
+    items = corpus.document_items(scores, THRESHOLD)
     return {key: items[key] for key in keys(kind)}
 
 
@@ -80,7 +82,7 @@ def metric_list(kind: str) -> list[dict[str, Any]]:
         {
             "metric": key,
             "aggregation": _aggregation(key),
-            "higher_is_better": _HIGHER_IS_BETTER.get(str(corpus.METRICS[key].direction)),
+            "higher_is_better": _HIGHER_IS_BETTER.get(str(METRICS[key].direction)),
         }
         for key in keys(kind)
     ]
@@ -111,7 +113,7 @@ def __getattr__(name: str) -> Any:
     for prefix, make, known in (
         ("process_results_", _processing, TASK_METRICS),
         ("metric_list_", metric_list, TASK_METRICS),
-        ("aggregate_", _aggregation, corpus.METRICS),
+        ("aggregate_", _aggregation, METRICS),
     ):
         if name.startswith(prefix) and name.removeprefix(prefix) in known:
             return make(name.removeprefix(prefix))

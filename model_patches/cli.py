@@ -1,4 +1,4 @@
-"""``alas models``, a subcommand of the console script ``alas``."""
+"""``alas models``, and ``alas doctor``: subcommands of the console script ``alas``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from model_patches.doctor import command as doctor
 from model_patches.registry import FAMILIES, Family
 
 _FILE_WIDTH = 160
@@ -25,6 +26,7 @@ def add_parsers(subparsers: Any) -> None:
         description="The model ids that run ALAS tasks, with what was shown to work on each; see docs/models.md.",
     )
     models.set_defaults(func=run_models)
+    doctor.add_parser(subparsers)
 
 
 def run_models(_args: argparse.Namespace) -> int:

@@ -53,6 +53,7 @@ def _column_sums(name: str, items: Sequence[Item], num_layers: int) -> list[floa
 
 
 def finish(metric: Metric, ratio: Any) -> Any:
+    """Return the metric's value from the ratio of its two sums."""
     return 1 - ratio if metric.kind == "skill" else ratio
 
 

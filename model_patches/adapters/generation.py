@@ -131,9 +131,8 @@ def one_answer(config: Any) -> Iterator[None]:
         yield
         return
     check_values(vars(config), "the checkpoint's generation_config.json")
-    changed = {
-        name: getattr(config, name) for name in _ONE_ANSWER if not _is_neutral(name, getattr(config, name, None))
-    }
+    found = {name: getattr(config, name, None) for name in _ONE_ANSWER}
+    changed = {name: value for name, value in found.items() if not _is_neutral(name, value)}
     if changed:
         _tell(", ".join(sorted(changed)))
     try:

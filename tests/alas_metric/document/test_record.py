@@ -64,7 +64,7 @@ def test_properties(record: Callable[..., AlignmentRecord]) -> None:
 
 def test_numbers_must_be_finite_to_be_written(record: Callable[..., AlignmentRecord]) -> None:
     made = record(similarities={"responses": float("nan")})
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="JSON compliant"):
         made.to_json()
     made = record()
     made.paths["raw"] = made.paths["raw"] * 2

@@ -10,15 +10,10 @@ from typing import Any
 from alas_metric.errors import FatalError
 from alas_tasks.custom import load_documents, task_yaml
 from alas_tasks.demo.command import add_parser as add_demo
-<<<<<<< HEAD
 from alas_tasks.description import ALIASES, check_name, describe, relative_to
-from alas_tasks.overview import show
-from alas_tasks.sources import IEMOCAP, LIBRISPEECH, LIBRISQA, MMAU, HubSource, cached_files, matching_files
-from alas_tasks.word_columns import UNITS
-=======
-from alas_tasks.description import ALIASES, Description, check_name, describe
 from alas_tasks.needs import NEEDS, of_source
->>>>>>> main
+from alas_tasks.overview import show
+from alas_tasks.word_columns import UNITS
 
 _ROLE_HELP = {
     "audio": "audio or paths of audio files",

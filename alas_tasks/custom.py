@@ -142,13 +142,9 @@ def process_docs(dataset: Any, folder: Path | None = None) -> Any:
 def load_documents(task: str, description: Description, folder: Path | None = None) -> Any:
     """Return the documents of a task; see `alas_tasks.documents`. Nothing is decoded."""
     try:
-<<<<<<< HEAD
         return _documents(task, description, folder)
-=======
-        return _documents(task, description)
     except FatalError:
         raise
->>>>>>> main
     except Exception as error:  # columns of types that nobody thought of, text that is no UTF-8, damage inside
         raise FatalError(f"{task}: {description.data} cannot be read: {type(error).__name__}: {error}") from error
 

@@ -95,12 +95,8 @@ def hub_schema(repo_id: str, revision: str, files: Sequence[str]) -> Any:
         base = f"datasets/{repo_id}@{revision.replace('/', '%2F')}"
         found = sorted(path for pattern in files for path in filesystem.glob(f"{base}/{pattern}"))
         with filesystem.open(found[0], "rb") as file:
-<<<<<<< HEAD
             return parquet_schema(file)
-=======
-            return parquet_columns(file)
     except FatalError:
         raise
->>>>>>> main
     except Exception as error:
         raise FatalError(f"the columns of {repo_id} cannot be read: {type(error).__name__}: {error}") from error

@@ -230,13 +230,8 @@ def _encoded_samples(rows: Sequence[Mapping[str, Any] | None], file: Path) -> pa
 
 
 def _columns(
-<<<<<<< HEAD
     rows: Sequence[Row], paths: Sequence[str | None], description: Description, source: str
-) -> dict[str, list]:
-=======
-    rows: Sequence[Mapping[str, Any]], paths: Sequence[str | None], description: Description, source: str
 ) -> dict[str, list[Any]]:
->>>>>>> main
     """Return the standard columns but the audio.
 
     A row is named by its id, else by its audio file, else by its number.

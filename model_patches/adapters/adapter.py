@@ -144,15 +144,8 @@ class SpeechAdapter(ABC):
     def generate(self, inputs: Mapping[str, Any], **generation: Any) -> Any:
         """Call the model's ``generate``, with the inputs where the model wants them."""
         placed = {name: v.to(self.device) if isinstance(v, torch.Tensor) else v for name, v in inputs.items()}
-<<<<<<< HEAD
         with torch.no_grad(), one_answer(self.generation_config):
             return self.model.generate(**placed, **{**self.generation, **generation})
-=======
-        # Whole: what is read is the states of one pass over the prompt, and raw audio cannot be cut into chunks.
-        whole = {"prefill_chunk_size": None}
-        with torch.no_grad():
-            return self.model.generate(**placed, **{**self.generation, **generation, **whole})
->>>>>>> main
 
     def answers(self, inputs: Mapping[str, Any], **generation: Any) -> list[str]:
         """Return the text that the model adds to each prompt of a batch."""

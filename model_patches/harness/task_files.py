@@ -35,14 +35,7 @@ def register_task_file(manager: Any, path: str) -> str | None:
     config = read_task_file(path)
     if config is None:
         return None
-<<<<<<< HEAD
-    name = config["task"]
-=======
     name: str = config["task"]
-    data_file = ((config.get("dataset_kwargs") or {}).get("data_files") or {}).get("test")
-    if config.get("dataset_path") == "text" and data_file and not (Path(path).parent / data_file).is_file():
-        raise FatalError(f"{path} says that it is {data_file}: give data_files the name that the file has now")
->>>>>>> main
     manager.task_index[name] = {"type": "task", "yaml_path": str(Path(path).absolute())}
     manager._all_tasks = sorted({*manager._all_tasks, name})
     manager._all_subtasks = sorted({*manager._all_subtasks, name})

@@ -211,8 +211,10 @@ def test_speechbrain_json(world: Path) -> None:
 
 
 COMMON_VOICE = "\t".join(
-    ["client_id", "path", "sentence_id", "sentence", "sentence_domain", "up_votes", "down_votes", "age", "gender"]
-    + ["accents", "variant", "locale", "segment"]
+    (
+        *("client_id", "path", "sentence_id", "sentence", "sentence_domain", "up_votes", "down_votes", "age", "gender"),
+        *("accents", "variant", "locale", "segment"),
+    )
 )
 
 

@@ -150,17 +150,13 @@ def _with_task_files(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: 
     return with_task_files(wrapped, manager, args, kwargs)
 
 
-<<<<<<< HEAD
-def _with_own_place(wrapped: Any, module: Any, args: tuple, kwargs: dict) -> Any:
+def _with_own_place(wrapped: Any, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     from model_patches.harness.task_files import with_own_place
 
     return with_own_place(wrapped, module, args, kwargs)
 
 
-def _with_model_check(wrapped: Any, manager: Any, args: tuple, kwargs: dict) -> Any:
-=======
 def _with_model_check(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
->>>>>>> main
     wanted = args[0] if args else next(iter(kwargs.values()), None)
     names = _alas_tasks(manager, wanted)
     if names:

@@ -42,7 +42,7 @@ def register_task_file(manager: Any, path: str) -> str | None:
     return name
 
 
-def with_own_place(wrapped: Callable[..., Any], _module: Any, args: tuple, kwargs: dict) -> Any:
+def with_own_place(wrapped: Callable[..., Any], _module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``lmms_eval.utils.load_yaml_config``: tell the tasks that ``alas new-task`` writes where their file lies.
 
     Paths in it are relative to that, so that folders with it can be moved; and it is its own data set, under whatever

@@ -408,7 +408,7 @@ def test_columns_that_are_none(world, columns):
     text = (world / "mine.yaml").read_text()
     start, end = text.index("    columns:"), text.index("    language:")
     (world / "mine.yaml").write_text(f"{text[:start]}    columns: {columns}\n{text[end:]}")
-    with pytest.raises(FatalError, match=r"columns: transcripts?: "):
+    with fatal("columns: transcripts?: "):
         load("mine.yaml")
 
 

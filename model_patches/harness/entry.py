@@ -89,6 +89,9 @@ def register_tasks(tasks_module: Any) -> None:
     wrapt.wrap_function_wrapper(tasks_module, "TaskManager.initialize_tasks", _with_task_folder)
     if hasattr(manager, "match_tasks"):
         wrapt.wrap_function_wrapper(tasks_module, "TaskManager.match_tasks", _with_task_files)
+    utils = getattr(tasks_module, "utils", None)
+    if hasattr(utils, "load_yaml_config"):
+        wrapt.wrap_function_wrapper(utils, "load_yaml_config", _with_own_place)
     for method in ("load_task_or_group", "load_config"):
         if hasattr(manager, method):
             wrapt.wrap_function_wrapper(tasks_module, f"TaskManager.{method}", _with_model_check)
@@ -173,6 +176,12 @@ def _with_task_files(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: 
     from model_patches.harness.task_files import with_task_files
 
     return with_task_files(wrapped, manager, args, kwargs)
+
+
+def _with_own_place(wrapped: Any, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from model_patches.harness.task_files import with_own_place
+
+    return with_own_place(wrapped, module, args, kwargs)
 
 
 def _with_model_check(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

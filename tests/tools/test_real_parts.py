@@ -7,6 +7,7 @@ import json
 import struct
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -278,14 +279,13 @@ def test_every_form_finds_words_that_are_there() -> None:
 def test_bench_tells_words_from_strangers(tmp_path) -> None:
     import bench as script
     from connectors import CONNECTORS
-    from forms import PRODUCT
     from states import States
 
     rng = np.random.default_rng(0)
     heard = []
     for i in range(12):
         utterance = spoken([(f"w{j}", 0.32 * j, 0.32 * (j + 1)) for j in range(6)])
-        utterance = type(utterance)(f"u{i}", utterance.text, utterance.samples, utterance.words)
+        utterance = replace(utterance, uid=f"u{i}")
         words = rng.normal(size=(3, 6, 32)).astype(np.float32)
         strangers = {name: rng.normal(size=(3, 48, 32)).astype(np.float32) for name in CONNECTORS}
         frames = strangers | {"ridge": np.repeat(words, 8, axis=1) + 0.1 * strangers["ridge"]}
@@ -312,13 +312,12 @@ def test_a_form_in_the_products_place_gives_the_products_numbers() -> None:
     rng = np.random.default_rng(0)
     utterance = spoken([(f"w{j}", 0.32 * j, 0.32 * (j + 1)) for j in range(6)])
     words, frames = (rng.normal(size=(3, n, 32)).astype(np.float32) for n in (6, 48))
-    own = script.scored(utterance, words, frames).columns
-    placed = script.scored(utterance, words, frames, (standardised, raw, centred)).columns
-    for name in ("alas_seconds", "alas_seconds_chance", "frame_hits"):
-        parts = [name.removesuffix("_chance"), "_chance"] if name.endswith("_chance") else [name, ""]
-        column = lambda columns, form: columns.get(f"{name}_{form}", columns.get(f"{parts[0]}_{form}{parts[1]}"))  # noqa: B023, E731
-        for there, here in {"standardised": "raw", "raw": "centred", "centred": "standardised"}.items():
-            np.testing.assert_allclose(column(placed, here), column(own, there), atol=1e-6)
+    two = [replace(utterance, uid=uid) for uid in "ab"]
+    own = script.curves([script.scored(u, words, frames) for u in two])
+    placed = script.curves([script.scored(u, words, frames, (standardised, raw, centred)) for u in two])
+    for there, here in {"standardised": "raw", "raw": "centred", "centred": "standardised"}.items():
+        for name in ("alas_skill", "alas_evidence", "frame_skill"):
+            np.testing.assert_allclose(placed[f"{name}_{here}"].values, own[f"{name}_{there}"].values, atol=1e-6)
 
 
 # Training

@@ -224,7 +224,7 @@ def tables(bench: Bench, forms: Iterable[str] = ()) -> Iterator[str]:
             curve = bench.curves[key, connector]
             ends = " to ".join(_number(end) for end in curve.samples.interval())
             yield _row([f"`{key}`", connector, *(_number(curve.values[i]) for i in layers), _number(curve.mean), ends])
-    yield f"\nLayers 1..L, of {len(curve.values) - 1}, whose bootstrap puts ridge above each other connector, and how far\n"
+    yield f"\nOf layers 1 to {len(curve.values) - 1}: how many put ridge above each other connector, and how far\n"
     yield from _head(["metric", *OTHERS, "all four", "mean of ridge less the best other", "lowest layer of ridge"])
     for key in [*METRICS, *forms]:
         yield _row([f"`{key}`" if key in METRICS else key, *_separation(bench, key)])

@@ -7,6 +7,7 @@ import json
 import struct
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -260,12 +261,12 @@ def test_a_constant_of_a_position_never_moves_the_path_and_one_of_a_word_does() 
 
 
 def test_every_form_finds_words_that_are_there() -> None:
-    from forms import PRODUCT, TRIED
+    from forms import TRIED, centred, raw, standardised
 
     rng = np.random.default_rng(0)
     words = rng.normal(size=(2, 6, 32)).astype(np.float32)
     frames = np.repeat(words, 8, axis=1) + rng.normal(0, 0.1, (2, 48, 32)).astype(np.float32)
-    for name, form in (PRODUCT | TRIED).items():
+    for name, form in ({f.__name__: f for f in (raw, centred, standardised)} | TRIED).items():
         similarity = form(words, frames)
         assert similarity.shape == (2, 6, 48) and np.isfinite(similarity).all(), name
         own = np.repeat(np.eye(6, dtype=bool), 8, axis=1)
@@ -278,32 +279,45 @@ def test_every_form_finds_words_that_are_there() -> None:
 def test_bench_tells_words_from_strangers(tmp_path) -> None:
     import bench as script
     from connectors import CONNECTORS
-    from forms import PRODUCT
     from states import States
 
     rng = np.random.default_rng(0)
     heard = []
     for i in range(12):
         utterance = spoken([(f"w{j}", 0.32 * j, 0.32 * (j + 1)) for j in range(6)])
-        utterance = type(utterance)(f"u{i}", utterance.text, utterance.samples, utterance.words)
+        utterance = replace(utterance, uid=f"u{i}")
         words = rng.normal(size=(3, 6, 32)).astype(np.float32)
         strangers = {name: rng.normal(size=(3, 48, 32)).astype(np.float32) for name in CONNECTORS}
         frames = strangers | {"ridge": np.repeat(words, 8, axis=1) + 0.1 * strangers["ridge"]}
         heard.append((utterance, States(words, frames)))
     bench = script.Bench("tiny", len(heard), 0.5)
     for connector in CONNECTORS:
-        documents = [script.scored(u, states, connector, PRODUCT) for u, states in heard]
-        for form in PRODUCT:
-            found = script.curves([document[form] for document in documents])
-            bench.curves |= {(form, connector, key): curve for key, curve in found.items()}
-    assert bench.curves["standardised", "ridge", "alas_skill"].mean > 0.95
-    assert bench.curves["raw", "mel", "alas_skill"].mean < 0.3
-    wrong = script.separations(bench)["centred"]["alas_skill"]
+        documents = [script.scored(u, states.words, states.frames[connector]) for u, states in heard]
+        bench.curves |= {(key, connector): curve for key, curve in script.curves(documents).items()}
+    assert bench.curves["alas_skill_standardised", "ridge"].mean > 0.95
+    assert bench.curves["alas_skill_raw", "mel"].mean < 0.3
+    wrong = bench.wrong_order("alas_skill_centred")
     assert set(wrong) == set(CONNECTORS) - {"ridge"} and max(w.max() for w in wrong.values()) == 0
     plain = json.loads(json.dumps(script.as_json(bench), allow_nan=False))
-    assert len(plain["curves"]) == 3 * 5 * len(script.METRICS)
-    assert any("| standardised | ridge |" in line for line in script.tables(bench))
+    assert len(plain["curves"]) == len(CONNECTORS) * len(script.METRICS)
+    lines = list(script.tables(bench))
+    assert sum(line.startswith("| `alas_evidence_raw` |") for line in lines) == len(CONNECTORS) + 1
     assert script.draw(bench, tmp_path).stat().st_size > 10000
+
+
+def test_a_form_in_the_products_place_gives_the_products_numbers() -> None:
+    import bench as script
+    from forms import centred, raw, standardised
+
+    rng = np.random.default_rng(0)
+    utterance = spoken([(f"w{j}", 0.32 * j, 0.32 * (j + 1)) for j in range(6)])
+    words, frames = (rng.normal(size=(3, n, 32)).astype(np.float32) for n in (6, 48))
+    two = [replace(utterance, uid=uid) for uid in "ab"]
+    own = script.curves([script.scored(u, words, frames) for u in two])
+    placed = script.curves([script.scored(u, words, frames, (standardised, raw, centred)) for u in two])
+    for there, here in {"standardised": "raw", "raw": "centred", "centred": "standardised"}.items():
+        for name in ("alas_skill", "alas_evidence", "frame_skill"):
+            np.testing.assert_allclose(placed[f"{name}_{here}"].values, own[f"{name}_{there}"].values, atol=1e-6)
 
 
 # Training
@@ -439,8 +453,8 @@ def test_standardised_skill_finds_words_in_a_real_llm_where_raw_is_blind(work) -
     from states import Listener
 
     speech = script.Speech({"heart": 2}, {"heart": 1}, utterances=10)
-    bench = script.run(Listener("smollm2", work), speech, script.PRODUCT)
+    bench = script.run(Listener("smollm2", work), speech, {})
     middle = {key: curve.values[1:17].mean() for key, curve in bench.curves.items()}
-    assert middle["standardised", "ridge", "alas_skill"] > 0.3
-    assert middle["raw", "ridge", "alas_skill"] < 0
-    assert max(middle["standardised", other, "alas_skill"] for other in script.OTHERS) < 0.2
+    assert middle["alas_skill_standardised", "ridge"] > 0.3
+    assert middle["alas_skill_raw", "ridge"] < 0
+    assert max(middle["alas_skill_standardised", other] for other in script.OTHERS) < 0.2

@@ -82,7 +82,7 @@ def read(
     """
     prefix = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
     inputs = torch.tensor([[*prefix, *tokens, tokenizer.eot]], device=model.device)
-    wanted = heads if heads is not None else _all_heads(model)
+    wanted = heads if heads is not None else all_heads(model)
     starts: dict[tuple[int, int], np.ndarray] = {}
 
     def look(layer: int, scores: torch.Tensor) -> None:
@@ -98,7 +98,8 @@ def read(
     return Reading(np.stack([starts[head] for head in wanted]), probabilities)
 
 
-def _all_heads(model: whisper.Whisper) -> list[tuple[int, int]]:
+def all_heads(model: whisper.Whisper) -> list[tuple[int, int]]:
+    """Return (layer, head) of every head of the decoder."""
     return [(layer, head) for layer in range(model.dims.n_text_layer) for head in range(model.dims.n_text_head)]
 
 

@@ -360,7 +360,9 @@ class WhisperReference:
         number = len(wanted) if self.heads else attention.NUM_HEADS
         chosen, error = attention.choose_heads(found, word_boundaries(speech.words), wanted, number)
         places = _format_heads(_places(chosen))
-        logger.info(f"{self.name}: heads {places} follow speech with exact times to within {error * 1000:.0f} ms (median)")
+        logger.info(
+            f"{self.name}: heads {places} follow speech with exact times to within {error * 1000:.0f} ms (median)"
+        )
         if error > _WORST_ERROR:
             logger.warning(
                 f"{self.name}: no head of this checkpoint follows English speech well: the borders of words are "

@@ -199,7 +199,7 @@ def _as_float(samples: np.ndarray) -> np.ndarray:
     """Return samples as float32, integers scaled to [-1, 1)."""
     if np.issubdtype(samples.dtype, np.integer):
         scale = float(1 << (8 * samples.dtype.itemsize - 1))
-        return samples.astype(np.float32) / np.float32(scale) - (samples.dtype == np.uint8)
+        return np.asarray(samples.astype(np.float32) / np.float32(scale) - (samples.dtype == np.uint8))
     with np.errstate(over="ignore"):  # 64-bit values beyond float32 become infinite and are reported by `to_mono`
         return samples.astype(np.float32)
 

@@ -113,8 +113,9 @@ _WITHOUT = {
 
 def run_tasks(args: argparse.Namespace) -> int:
     """Print the tasks, what each needs and where that is; nothing is downloaded."""
-    from rich.console import Console
     from rich.table import Table
+
+    from alas_metric.commands.terminal import console, show_table
 
     states = {source: of_source(source).found for source in {source for needs in NEEDS.values() for source in needs}}
     table = Table("task")
@@ -126,7 +127,7 @@ def run_tasks(args: argparse.Namespace) -> int:
         for row, source in enumerate(needs):
             table.add_row("" if row else task, source.repo_id, source.folder_variable, states[source])
     table.add_row("alas", "alas_librisqa and alas_iemocap", "", "")
-    console = Console()
-    console.print(table)
-    console.print("Your own speech: alas new-task --help", highlight=False)
+    place = console()
+    show_table(place, table)
+    place.print("Your own speech: alas new-task --help", highlight=False)
     return 0

@@ -117,7 +117,7 @@ class Description:
 
     @property
     def kind(self) -> str:
-        """The kind of task, a key of `alas_tasks.scoring.TASK_METRICS`."""
+        """The kind of task, one of `alas_tasks.scoring.KINDS`."""
         return "labels" if self.labels else "free"
 
 

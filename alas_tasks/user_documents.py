@@ -67,7 +67,7 @@ def _audio_name(value: Any) -> str | None:
     return whole_characters(str(value)) if value else None
 
 
-def whole_instead_of_parts(paths: Sequence[str | None], columns: Mapping[str, list], times: Sequence[str]) -> str:
+def whole_instead_of_parts(paths: Sequence[str | None], columns: Mapping[str, list[Any]], times: Sequence[str]) -> str:
     """Return what to say where rows with other transcripts name one recording, and each is scored on all of it."""
     texts: dict[tuple[str, int | None], set[str | None]] = {}
     for path, part, text in zip(paths, columns["part"], columns["transcript"], strict=True):

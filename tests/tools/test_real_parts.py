@@ -439,7 +439,7 @@ def work(scripts) -> Path:
     from parts import default_work, have
 
     folder = default_work()
-    missing = [part for part in ("whisper-base", "smollm2", "heart", "sentences") if not have(part, folder)]
+    missing = [part for part in ("whisper-base", "smollm2", "sentences") if not have(part, folder)]
     if missing:
         pytest.skip(f"{folder} lacks {', '.join(missing)}: run `python tools/real_parts/bench.py --output FOLDER` once")
     for module in ("hibari", "onnx", "gguf"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from alas_metric.errors import FatalError
 from alas_tasks.custom import load_documents, task_yaml
 from alas_tasks.demo.command import add_parser as add_demo
 from alas_tasks.description import ALIASES, Description, check_name, describe
-from alas_tasks.sources import IEMOCAP, LIBRISPEECH, LIBRISQA, MMAU, HubSource, cached_files, matching_files
+from alas_tasks.needs import NEEDS, of_source
 
 _ROLE_HELP = {
     "audio": "audio or paths of audio files",
@@ -110,23 +109,12 @@ def _without(role: str, description: Description) -> str:
     }.get(role, "none")
 
 
-NEEDS: dict[str, tuple[HubSource, ...]] = {
-    "alas_demo_sqa": (),
-    "alas_demo_emotion": (),
-    "alas_librisqa": (LIBRISQA, LIBRISPEECH),
-    "alas_librisqa_mc": (LIBRISQA, LIBRISPEECH),
-    "alas_iemocap": (IEMOCAP,),
-    "alas_mmau_speech": (MMAU,),
-}
-"""What each task reads."""
-
-
 def run_tasks(args: argparse.Namespace) -> int:
     """Print the tasks, what each needs and where that is; nothing is downloaded."""
     from rich.console import Console
     from rich.table import Table
 
-    states = {source: reachability(source) for source in {source for needs in NEEDS.values() for source in needs}}
+    states = {source: of_source(source).found for source in {source for needs in NEEDS.values() for source in needs}}
     table = Table("task")
     for title in ("needs", "or a local copy in", "state"):
         table.add_column(title, overflow="fold")  # names are to be copied, so never cut
@@ -140,57 +128,3 @@ def run_tasks(args: argparse.Namespace) -> int:
     console.print(table)
     console.print("Your own speech: alas new-task --help", highlight=False)
     return 0
-
-
-def reachability(source: HubSource, ask: Callable[[HubSource], str] | None = None) -> str:
-    """Return in words where a source's files are.
-
-    Args:
-        source: what is needed.
-        ask: asks the hub; raises where it does not answer.
-    """
-    try:
-        folder = source.folder()
-    except FatalError as error:
-        return str(error.code).removeprefix("alas: error: ")
-    if folder is not None:
-        return f"local: {folder}" if _CHECKS[source.repo_id](folder) else f"local, but nothing usable in {folder}"
-    if cached_files(source.repo_id, source.chosen_revision, source.pattern):
-        return "in the cache"
-    try:
-        return (ask or _ask_hub)(source)
-    except Exception as error:  # no connection, offline mode, no access, no such revision
-        return f"not reachable: {type(error).__name__}"
-
-
-def _ask_hub(source: HubSource) -> str:
-    from huggingface_hub import HfApi
-
-    info = HfApi().dataset_info(source.repo_id, revision=source.chosen_revision, timeout=5)
-    return "on the hub, terms to accept there" if info.gated else "on the hub"
-
-
-def _has_librisqa(folder: Path) -> bool:
-    return any(any(folder.glob(name)) for name in ("LibriSQA-Part*-test.json", "*/LibriSQA-Part*-test.json"))
-
-
-def _has_librispeech(folder: Path) -> bool:
-    from alas_tasks.librisqa.librispeech import split_folders
-
-    return any(next(place.glob("*/*/*.flac"), None) for place in split_folders(folder))
-
-
-def _has_iemocap(folder: Path) -> bool:
-    return any(folder.glob("*.json")) or any(folder.glob("*/*.json"))
-
-
-def _has_mmau(folder: Path) -> bool:
-    return bool(matching_files(folder, [MMAU.pattern]))
-
-
-_CHECKS: dict[str, Callable[[Path], bool]] = {
-    LIBRISQA.repo_id: _has_librisqa,
-    LIBRISPEECH.repo_id: _has_librispeech,
-    IEMOCAP.repo_id: _has_iemocap,
-    MMAU.repo_id: _has_mmau,
-}

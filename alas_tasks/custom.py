@@ -119,6 +119,8 @@ def load_documents(task: str, description: Description) -> Any:
     """Return the documents of a task; see `alas_tasks.documents`. Nothing is decoded."""
     try:
         return _documents(task, description)
+    except FatalError:
+        raise
     except Exception as error:  # columns of types that nobody thought of, text that is no UTF-8, damage inside
         raise FatalError(f"{task}: {description.data} cannot be read: {type(error).__name__}: {error}") from error
 

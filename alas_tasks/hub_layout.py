@@ -95,5 +95,7 @@ def hub_columns(repo_id: str, revision: str, files: Sequence[str]) -> list[str]:
         found = sorted(path for pattern in files for path in filesystem.glob(f"{base}/{pattern}"))
         with filesystem.open(found[0], "rb") as file:
             return parquet_columns(file)
+    except FatalError:
+        raise
     except Exception as error:
         raise FatalError(f"the columns of {repo_id} cannot be read: {type(error).__name__}: {error}") from error

@@ -15,6 +15,7 @@ from typing import Any
 from loguru import logger
 
 from alas_metric.corpus import aggregate as corpus
+from alas_metric.corpus.answer_filter import THRESHOLD
 from alas_metric.corpus.metrics import METRICS
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
@@ -57,7 +58,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[Any], kind: str) -
 
 
 def _items(scores: DocumentScores, kind: str) -> dict[str, Any]:
-    items = corpus.document_items(scores, corpus.THRESHOLD)
+    items = corpus.document_items(scores, THRESHOLD)
     return {key: items[key] for key in keys(kind)}
 
 

@@ -94,7 +94,7 @@ def _struct(contents: Sequence[bytes | None], paths: Sequence[str | None]) -> pa
 
 def _columns(
     rows: Sequence[Mapping[str, Any]], paths: Sequence[str | None], description: Description, source: str
-) -> dict[str, list]:
+) -> dict[str, list[Any]]:
     """Return the standard columns but the audio.
 
     A row is named by its id, else by its audio file, else by its number.

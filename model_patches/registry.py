@@ -43,6 +43,7 @@ class Family:
         checkpoints: what it is known to read; `probe` finds the adapter by their model types.
         chat_class: the class that takes chat requests, for ids that the harness knows in both kinds.
         others_need: packages that the harness's own tasks on this id import.
+        other_weights: model arguments besides ``pretrained`` that name weights, with their defaults.
     """
 
     model_id: str
@@ -51,6 +52,7 @@ class Family:
     checkpoints: tuple[Checkpoint, ...]
     chat_class: str | None = None
     others_need: tuple[str, ...] = ()
+    other_weights: tuple[tuple[str, str | None], ...] = ()
 
 
 FAMILIES = (
@@ -81,6 +83,7 @@ FAMILIES = (
                 tried="recorded outputs of the original code",
             ),
         ),
+        other_weights=(("beats", None), ("llama", "lmsys/vicuna-7b-v1.5"), ("whisper", "openai/whisper-large-v2")),
     ),
     Family(
         model_id="audio_flamingo_3",
@@ -115,21 +118,8 @@ FAMILIES = (
         simple_class="model_patches.harness.huggingface.AlasHf",
         adapter=_GENERAL,
         checkpoints=(
-            Checkpoint("musicflamingo", "nvidia/music-flamingo-2601-hf", 25, "20 minutes, in windows of 30 s"),
-            Checkpoint("glmasr", "zai-org/GLM-ASR-Nano-2512", 12.5, "655 s, in windows of 30 s"),
-            Checkpoint("qwen3_asr", "Qwen/Qwen3-ASR-1.7B-hf", 13),
-            Checkpoint("fun_asr_nano", "FunAudioLLM/Fun-ASR-Nano-2512-hf", 1 / 0.06, needs=("torchaudio",)),
-            Checkpoint("moss_transcribe_diarize", "hf-audio/MOSS-Transcribe-Diarize-HF", 12.5),
-            Checkpoint("granite_speech", "ibm-granite/granite-speech-3.3-8b", 10, needs=("torchaudio",)),
-            Checkpoint("phi4_multimodal", "microsoft/Phi-4-multimodal-instruct", 12.5),
+            Checkpoint("gemma4_unified", "google/gemma-4-12B-it", 25),
             Checkpoint("gemma4", "google/gemma-4-e2b-it", 25, "30 s; longer audio is left out"),
-            Checkpoint(
-                "voxtral",
-                "mistralai/Voxtral-Mini-3B-2507",
-                12.5,
-                needs=("mistral_common",),
-                adapter="model_patches.families.voxtral.VoxtralAdapter",
-            ),
             Checkpoint(
                 "gemma3n",
                 "google/gemma-3n-E4B-it",
@@ -137,6 +127,43 @@ FAMILIES = (
                 "30 s; longer audio is left out",
                 needs=("timm",),
                 adapter="model_patches.families.gemma3n.Gemma3nAdapter",
+            ),
+            Checkpoint(
+                "voxtral",
+                "mistralai/Voxtral-Mini-3B-2507",
+                12.5,
+                needs=("mistral_common",),
+                adapter="model_patches.families.voxtral.VoxtralAdapter",
+            ),
+            Checkpoint("phi4_multimodal", "microsoft/Phi-4-multimodal-instruct", 12.5),
+            Checkpoint(
+                "nemotron_h_omni",
+                "nvidia/Nemotron-3-Nano-Omni-30B-A3B-Reasoning-BF16",
+                12.5,
+                adapter="model_patches.families.nemotron.NemotronAdapter",
+            ),
+            Checkpoint("dots3_note", "dots-studio/dots3-note-prev", 12.5, "all, in windows of 60 s"),
+            Checkpoint("inkling_mm_model", "thinkingmachines/Inkling", 20),
+            Checkpoint("muse_spark", "meta-models/Muse-Spark-Open-816B-A42B", 12.5),
+            Checkpoint("apertus1p5", "swiss-ai/Apertus-v1.5-8B", 40),
+            Checkpoint("musicflamingo", "nvidia/music-flamingo-2601-hf", 25, "20 minutes, in windows of 30 s"),
+            Checkpoint("granite_speech", "ibm-granite/granite-speech-3.3-8b", 10, needs=("torchaudio",)),
+            Checkpoint("granite_speech_plus", "ibm-granite/granite-speech-4.1-2b-plus", 10, needs=("torchaudio",)),
+            Checkpoint("glmasr", "zai-org/GLM-ASR-Nano-2512", 12.5, "655 s, in windows of 30 s"),
+            Checkpoint("qwen3_asr", "Qwen/Qwen3-ASR-1.7B-hf", 13),
+            Checkpoint("fun_asr_nano", "FunAudioLLM/Fun-ASR-Nano-2512-hf", 1 / 0.06, needs=("torchaudio",)),
+            Checkpoint("moss_transcribe_diarize", "hf-audio/MOSS-Transcribe-Diarize-HF", 12.5),
+            Checkpoint(
+                "nemo_speechlm",
+                "nvidia/NVIDIA-Nemotron-3.5-Transcribe-30B-A4B",
+                12.5,
+                adapter="model_patches.families.nemotron.NemotronAdapter",
+            ),
+            Checkpoint(
+                "omniasr",
+                "hf-audio/omniasr-llm-300m-v2",
+                50,
+                adapter="model_patches.families.omniasr.OmniAsrAdapter",
             ),
         ),
     ),
@@ -150,6 +177,11 @@ def load_object(path: str) -> Any:
     """Import ``package.module.Name``."""
     module, _, name = path.rpartition(".")
     return getattr(import_module(module), name)
+
+
+def checkpoint_of(model_type: str) -> Checkpoint | None:
+    """Return what is known of a ``config.model_type`` of transformers, or None."""
+    return next((c for family in FAMILIES for c in family.checkpoints if c.model_type == model_type), None)
 
 
 def adapter_for(model_type: str) -> Any:

@@ -11,153 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from alas_metric.corpus.bootstrap import FEW_CLUSTERS
-from alas_metric.document.metric import (
-    GUESSING,
-    LINEAR,
-    RANDOM,
-    SHIFTED,
-    Metric,
-    Statistic,
-    Sums,
-    mean,
-    ratio,
-    skill,
-)
+from alas_metric.document.measures import ROWS as MEASURED
+from alas_metric.document.metric import Metric, Statistic, Sums
 
-_WORDS = {RANDOM: mean("alas_uniform"), LINEAR: mean("alas_linear"), SHIFTED: mean("alas_chance_{form}")}
-_SECONDS = {RANDOM: mean("alas_seconds_uniform"), SHIFTED: mean("alas_seconds_chance_{form}")}
-_SKILL = skill("alas_seconds_{form}", "alas_seconds_uniform")
-
-_ALIGNMENT = (
-    Metric(
-        "alas",
-        "ALAS",
-        mean("alas_{form}"),
-        "mean distance between the path found in the hidden states and the path of the word timestamps (the paper's "
-        "eq. 2)",
-        direction="lower",
-        unit="words",
-        form="raw",
-        curve=True,
-        baselines=_WORDS,
-        column="ALAS",
-        headline=True,
-        shown=True,
-    ),
-    Metric(
-        "alas_seconds",
-        "ALAS in seconds",
-        mean("alas_seconds_{form}"),
-        "the same as a distance in time, between positions and their words; comparable between frame rates",
-        direction="lower",
-        unit="seconds",
-        form="raw",
-        curve=True,
-        baselines=_SECONDS,
-    ),
-    Metric(
-        "alas_matrix",
-        "ALAS of matrices",
-        mean("alas_matrix_{form}"),
-        "differing entries of the two path matrices, as the authors' script plots it",
-        direction="lower",
-        unit="share",
-        form="raw",
-        curve=True,
-    ),
-    Metric(
-        "alas_swapped",
-        "ALAS, swapped documents",
-        mean("alas_swapped_{form}"),
-        "alas of documents with fewer positions than words, which are kept apart",
-        direction="lower",
-        unit="positions",
-        form="raw",
-        curve=True,
-    ),
-    Metric(
-        "alas_skill",
-        "ALAS skill",
-        _SKILL,
-        "1 perfect, 0 a random monotone path, negative worse; ranks models by how they align, not by how much they "
-        "understand",
-        direction="higher",
-        form="standardised",
-        curve=True,
-        zero=RANDOM,
-        column="Skill",
-        headline=True,
-        shown=True,
-        validated=("learning",),
-    ),
-    Metric(
-        "alas_evidence",
-        "ALAS evidence",
-        skill("alas_seconds_{form}", "alas_seconds_chance_{form}"),
-        "1 perfect, 0 no better than on circularly shifted audio; says whether a layer aligns at all",
-        direction="higher",
-        form="standardised",
-        curve=True,
-        zero=SHIFTED,
-        column="Evidence",
-        headline=True,
-        shown=True,
-        validated=("what-must-not-move-and-what-must-break", "order-alone"),
-    ),
-    Metric(
-        "alas_uniform",
-        "ALAS of a random path",
-        mean("alas_uniform"),
-        "alas of a random monotone path, exactly; no model is involved",
-        unit="words",
-        shown=True,
-    ),
-    Metric(
-        "alas_linear",
-        "ALAS of the constant-rate path",
-        mean("alas_linear"),
-        "alas of the path of constant rate; hard to beat on short, evenly spoken utterances",
-        unit="words",
-        shown=True,
-        validated=("learning",),
-    ),
-    Metric(
-        "alas_chance",
-        "ALAS on shifted audio",
-        mean("alas_chance_{form}"),
-        "alas of the model's own path on circularly shifted audio",
-        unit="words",
-        form="raw",
-        shown=True,
-    ),
-)
-_FRAMES = (
-    Metric(
-        "frame_accuracy",
-        "Frame accuracy",
-        ratio("frame_hits_{form}", "frame_positions"),
-        "positions whose most similar word is the one being spoken",
-        direction="higher",
-        unit="share",
-        form="standardised",
-        curve=True,
-        baselines={GUESSING: skill("frame_gain_possible", "frame_positions")},
-        shown=True,
-    ),
-    Metric(
-        "frame_skill",
-        "Frame skill",
-        ratio("frame_gain_{form}", "frame_gain_possible"),
-        "the same above guessing: 1 perfect, 0 guessing",
-        direction="higher",
-        form="standardised",
-        curve=True,
-        zero=GUESSING,
-        column="Frame skill",
-        headline=True,
-        shown=True,
-    ),
-)
 _RUN = (
     Metric(
         "best_layer",
@@ -167,29 +23,6 @@ _RUN = (
         unit="layer",
         form="standardised",
         shown=True,
-    ),
-    Metric(
-        "alas_all",
-        "ALAS, all documents",
-        mean("alas_{form}"),
-        "alas without the answer filter",
-        population="scorable",
-        direction="lower",
-        unit="words",
-        form="raw",
-        curve=True,
-        baselines=_WORDS,
-    ),
-    Metric(
-        "alas_skill_all",
-        "ALAS skill, all documents",
-        _SKILL,
-        "alas_skill without the answer filter",
-        population="scorable",
-        direction="higher",
-        form="standardised",
-        curve=True,
-        zero=RANDOM,
     ),
     Metric(
         "kept",
@@ -310,7 +143,7 @@ _ANSWERS = (
     ),
 )
 
-ROWS: tuple[Metric, ...] = (*_ALIGNMENT, *_FRAMES, *_RUN, *_ANSWERS)
+ROWS: tuple[Metric, ...] = (*MEASURED, *_RUN, *_ANSWERS)
 METRICS: dict[str, Metric] = {key: metric for row in ROWS for key, metric in row.forms.items()}
 """Every key of the results: each row, and, where it has several forms, each of them by name."""
 LAYERED: dict[str, Sums] = {key: metric.source for key, metric in METRICS.items() if isinstance(metric.source, Sums)}
@@ -378,14 +211,13 @@ def few_clusters(counts: Iterable[int]) -> str:
 
 def markdown_table() -> str:
     """Return the table of README."""
-    lines = ["| metric | better | unit | meaning |", "|---|---|---|---|"]
+    lines = ["| metric | better | unit | form | meaning |", "|---|---|---|---|---|"]
     for row in ROWS:
         name = f"**`{row.key}`**" if row.headline else f"`{row.key}`"
         better = "" if row.direction == "none" else row.direction
-        form = f" ({row.form})" if row.form else ""
         links = ", ".join(f"[{anchor.replace('-', ' ')}](docs/validation.md#{anchor})" for anchor in row.validated)
-        meaning = _KEY.sub(r"`\g<0>`", row.description) + form + (f" [{links}]" if links else "")
-        lines.append(f"| {name} | {better} | {row.unit} | {meaning} |")
+        meaning = _KEY.sub(r"`\g<0>`", row.description) + (f" [{links}]" if links else "")
+        lines.append(f"| {name} | {better} | {row.unit} | {row.form or ''} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace, device
 
 from alas_metric.document.paths import monotonic_alignment_search
 from alas_metric.document.similarity import in_all_forms, on_host, similarities
@@ -31,6 +32,7 @@ class Layers:
     similarity: Any
     words: Any = None
     frames: Any = None
+    _stretches: dict[int, tuple[Any, Any]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of_vectors(cls, words: Any, frames: Any, equal: Sequence[tuple[int, int]] = ()) -> Layers:
@@ -47,6 +49,27 @@ class Layers:
         """The path found in each form of similarity, ``(layers, 3, max(N, T))``."""
         return monotonic_alignment_search(self.similarity_on_host)
 
+    def stretches(self, timeline: Timeline) -> tuple[Any, Any]:
+        """Return the mean audio vector of each word's stretch, and likewise with the audio shifted circularly.
+
+        Returns:
+            ``(layers, N, D)`` each, float32, on the device.
+        """
+        if id(timeline) not in self._stretches:
+            xp = array_namespace(self.frames)
+            # Where the audio is rolled forward, a word's stretch holds what was earlier by as much.
+            shifted = np.roll(timeline.averaging, -timeline.shift, axis=-1)
+            both = np.concatenate([timeline.averaging, shifted])
+            means = xp.matmul(xp.asarray(both, device=device(self.frames)), xp.astype(self.frames, xp.float32))
+            self._stretches[id(timeline)] = means[:, : timeline.num_words], means[:, timeline.num_words :]
+        return self._stretches[id(timeline)]
+
+
+def brief(values: Any) -> np.ndarray:
+    """Return numbers that came out of float32 with the eight digits that mean something: records stay small."""
+    whole = np.asarray(values, np.float64)
+    return np.array([float(f"{value:.8g}") for value in whole.ravel().tolist()]).reshape(whole.shape)
+
 
 class Measure(ABC):
     """One measure.
@@ -61,6 +84,8 @@ class Measure(ABC):
     Otherwise it must use only the sizes and the shift of the timeline."""
     needs_vectors = False
     """Whether it reads the vectors; it is left out where only similarities are known."""
+    needed: tuple[str, ...] = ()
+    """The names without which `columns` can say nothing."""
 
     @abstractmethod
     def __call__(self, layers: Layers, timeline: Timeline) -> dict[str, Any]:

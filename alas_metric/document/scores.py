@@ -80,6 +80,6 @@ def _columns(record: AlignmentRecord, name: str) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray | float] = {}
     for measure in MEASURES.values():
         found = record.found(measure.name, name)
-        if found:
+        if found and found.keys() >= set(measure.needed):
             columns |= measure.columns(found, timeline)
     return {key: np.full(record.num_layers, value, dtype=np.float64) for key, value in columns.items()}

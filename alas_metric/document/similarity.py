@@ -63,6 +63,28 @@ def centre(states: Any) -> Any:
     return deviations * xp.astype(scale, xp.float32)
 
 
+def directions(states: Any) -> Any:
+    """Return the centred vectors, each of length 1; zero where all are equal.
+
+    Args:
+        states: vectors of one modality, shape ``(..., M, D)``.
+
+    Returns:
+        float32, same shape.
+    """
+    xp = array_namespace(states)
+    deviations = _scaled_deviations(states, xp)
+    deviations /= _lengths(deviations, xp)
+    return deviations
+
+
+def norms(states: Any) -> Any:
+    """Return the length of each vector, shape ``(..., M)``; squares neither overflow nor vanish."""
+    xp = array_namespace(states)
+    scale = _largest(states, -1, xp)
+    return xp.linalg.vector_norm(states / scale, axis=-1) * scale[..., 0]
+
+
 def similarities(words: Any, frames: Any) -> Any:
     """Return raw and centred cosine similarities, from which `in_all_forms` makes the standardised ones.
 

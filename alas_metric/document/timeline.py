@@ -94,3 +94,19 @@ class Timeline:
         middles = np.clip(np.floor((starts + ends) / 2 / self.frame_seconds), 0, self.num_frames - 1).astype(np.int64)
         empty = begin >= end
         return np.stack([np.where(empty, middles, begin), np.where(empty, middles + 1, end)], axis=-1)
+
+    @cached_property
+    def cells(self) -> tuple[np.ndarray, np.ndarray]:
+        """Words and positions of all stretches: word ``cells[0][c]`` is spoken at position ``cells[1][c]``."""
+        lengths = np.diff(self.stretches, axis=-1)[:, 0]
+        words = np.repeat(np.arange(self.num_words), lengths)
+        within = np.arange(len(words)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return words, self.stretches[words, 0] + within
+
+    @cached_property
+    def averaging(self) -> np.ndarray:
+        """What averages the vectors at all positions over each word's stretch, float32 ``(N, T)``; rows sum to 1."""
+        words, positions = self.cells
+        weights = np.zeros((self.num_words, self.num_frames), np.float32)
+        weights[words, positions] = 1
+        return weights / weights.sum(axis=-1, keepdims=True)

@@ -134,6 +134,7 @@ RUN_CONDITIONS: dict[str, Callable[[Entry], str | None]] = {
 
 
 def num_swapped(entry: Entry) -> int:
+    """Return how many documents have fewer positions than words."""
     return sum(scores.swapped for scores in entry.documents)
 
 

@@ -22,6 +22,9 @@ from model_patches.adapters.capture import CaptureMismatch, Decoder, find_decode
 # A character of the private use area: no tokenizer or template gives it a meaning, and clean_text removes it.
 _MARK = "\ue000"
 
+_OF_TEXT = {"input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "position_ids"}
+"""What a processor returns of the prompt; anything else is the audio, under whatever name."""
+
 
 @dataclass(frozen=True)
 class Prompts:
@@ -135,13 +138,15 @@ class SpeechAdapter(ABC):
     def generate(self, inputs: Mapping[str, Any], **generation: Any) -> Any:
         """Call the model's ``generate``, with the inputs where the model wants them."""
         placed = {name: v.to(self.device) if isinstance(v, torch.Tensor) else v for name, v in inputs.items()}
+        # Whole: what is read is the states of one pass over the prompt, and raw audio cannot be cut into chunks.
+        whole = {"prefill_chunk_size": None}
         with torch.no_grad():
-            return self.model.generate(**placed, **{**self.generation, **generation})
+            return self.model.generate(**placed, **{**self.generation, **generation, **whole})
 
     def answers(self, inputs: Mapping[str, Any], **generation: Any) -> list[str]:
         """Return the text that the model adds to each prompt of a batch."""
         new = self.generate(inputs, **generation)[:, inputs["input_ids"].shape[1] :]
-        return self.tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return list(self.tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def clean_text(self, text: str) -> str:
         """Return ``text`` without control characters and without the tokenizer's special tokens.
@@ -229,7 +234,7 @@ class SpeechAdapter(ABC):
         Raises:
             CaptureMismatch: saying what was expected and what came.
         """
-        if not any("features" in name or "audio" in name for name in prompts.inputs):
+        if not set(prompts.inputs) - _OF_TEXT:
             raise CaptureMismatch(
                 f"the processor returned no audio features, only {sorted(prompts.inputs)}: the model would answer "
                 "from the prompt alone. Does this version of transformers take the audio under another name?"

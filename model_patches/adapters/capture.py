@@ -126,11 +126,11 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
             handles.close()  # the decode steps, thousands of calls of a layer, go on without hooks
         on_layer(entry, states.detach())
 
-    def before_first(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+    def before_first(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         report(0, kwargs["hidden_states"] if "hidden_states" in kwargs else args[0])
 
     def after(entry: int) -> Callable[..., None]:
-        return lambda _module, _args, output: report(entry, output[0] if isinstance(output, tuple) else output)
+        return lambda _module, _args, output: report(entry, _states(output))
 
     with handles:
         first = decoder.layers[0].register_forward_pre_hook(before_first, with_kwargs=True)
@@ -139,6 +139,11 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
         for entry, module in enumerate([*decoder.layers[:-1], decoder.norm], start=1):
             handles.callback(module.register_forward_hook(after(entry)).remove)
         yield prefill
+
+
+def _states(output: Any) -> torch.Tensor:
+    """Return the hidden states in what a layer returns."""
+    return output[0] if isinstance(output, tuple) else output
 
 
 @dataclass
@@ -157,6 +162,7 @@ class WordPooling:
         self._tables = [token_table(words) for words in self.tokens]
 
     def __call__(self, _entry: int, states: torch.Tensor) -> None:
+        """Pool one layer's states."""
         beams = states.shape[0] // len(self.tokens)
         # Kept where this layer is; the next one is there too, unless the model is spread over several devices.
         self._tables = [(tokens.to(states.device), weights.to(states.device)) for tokens, weights in self._tables]
@@ -183,6 +189,7 @@ class LayerVectors:
     check: bool = False
 
     def __call__(self, entry: int, states: torch.Tensor) -> None:
+        """Compare one layer's states."""
         beams = states.shape[0] // len(self.positions)
         self.positions = [positions.to(states.device) for positions in self.positions]
         for row, (positions, receive) in enumerate(zip(self.positions, self.receivers, strict=True)):
@@ -238,6 +245,9 @@ def full_precision(device_type: str) -> Iterator[None]:
 def verify_capture(decoder: Decoder, generate: Callable[..., Any]) -> None:
     """Compare what the hooks read in a prefill with the model's own ``output_hidden_states``.
 
+    The model's last entry may also be the last layer's raw output: some end their list before the final norm, and
+    any does whose configuration says ``tie_last_hidden_states=False``. What is read ends after it all the same.
+
     Args:
         decoder: the layers and the final norm that are hooked.
         generate: the model's ``generate``, with the inputs of one prompt.
@@ -246,16 +256,26 @@ def verify_capture(decoder: Decoder, generate: Callable[..., Any]) -> None:
         CaptureMismatch: If an entry differs in a single number.
     """
     captured: list[torch.Tensor] = []
+    raw: list[torch.Tensor] = []
+    last = decoder.layers[-1].register_forward_hook(lambda _module, _args, output: raw.append(_states(output)))
     with capture_prefill(decoder, lambda _entry, states: captured.append(states)):
-        output = generate(
-            max_new_tokens=1, do_sample=False, num_beams=1, output_hidden_states=True, return_dict_in_generate=True
-        )
+        try:
+            output = generate(
+                max_new_tokens=1, do_sample=False, num_beams=1, output_hidden_states=True, return_dict_in_generate=True
+            )
+        finally:
+            last.remove()
     own = output.hidden_states[0] if output.hidden_states else ()
     if len(own) != len(captured):
         raise CaptureMismatch(f"the model returns {len(own)} hidden states, the hooks read {len(captured)}")
-    for entry, (states, expected) in enumerate(zip(captured, own, strict=True)):
-        if states.shape != expected.shape or not torch.equal(states, expected.to(states.device)):
+    for entry, (states, expected) in enumerate(zip(captured, map(decoder.select, own), strict=True)):
+        ends = entry == len(own) - 1 and _equal(decoder.select(raw[0]), expected)
+        if not (ends or _equal(states, expected)):
             raise CaptureMismatch(
                 f"hidden states read in entry {entry} of {len(own)} are not those of output_hidden_states "
                 f"(shapes {tuple(states.shape)} and {tuple(expected.shape)}): this model needs an adapter of its own"
             )
+
+
+def _equal(states: torch.Tensor, expected: torch.Tensor) -> bool:
+    return states.shape == expected.shape and bool(torch.equal(states, expected.to(states.device)))

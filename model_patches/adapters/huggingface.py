@@ -45,6 +45,9 @@ class HuggingFaceAdapter(SpeechAdapter):
     add_generation_prompt = True
     """Whether the assistant's turn is opened."""
 
+    template_options: ClassVar[Mapping[str, Any]] = {}
+    """What the chat template is told beside the turns."""
+
     def __init__(self, model: Any, processor: Any, *, system_prompt: str | None = None) -> None:
         require_parts(processor)
         super().__init__(getattr(model, "thinker", model), processor)
@@ -123,7 +126,10 @@ class HuggingFaceAdapter(SpeechAdapter):
             system = [{"type": "text", "text": self.system_prompt}] if parts else self.system_prompt
             turns.insert(0, {"role": "system", "content": system})
         templater = self.processor if getattr(self.processor, "chat_template", None) else self.tokenizer
-        return templater.apply_chat_template(turns, add_generation_prompt=self.add_generation_prompt, tokenize=False)
+        text: str = templater.apply_chat_template(
+            turns, add_generation_prompt=self.add_generation_prompt, tokenize=False, **self.template_options
+        )
+        return text
 
     @cached_property
     def takes_parts(self) -> bool:
@@ -155,7 +161,7 @@ class HuggingFaceAdapter(SpeechAdapter):
 
     def encode_audio(self, prompts: list[str], segments: list[list[np.ndarray]]) -> Mapping[str, Any]:
         """Return token ids with one placeholder per position, and features in the model's precision."""
-        audio = [piece for pieces in segments for piece in pieces]
+        audio = [self.at_its_rate(piece) for pieces in segments for piece in pieces]
         special = self.adds_special_tokens(prompts)
         # Padding is the text's business alone: some feature extractors fail when they are told of it.
         text = {"padding": True, "padding_side": "left", "add_special_tokens": special}
@@ -165,17 +171,32 @@ class HuggingFaceAdapter(SpeechAdapter):
         return self.in_precision(inputs)
 
     def in_precision(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return inputs with the features in the model's precision."""
+        """Return inputs with the features in the precision of the part that takes them."""
+        kept = getattr(self.model, "_keep_in_fp32_modules_strict", None) or ()
+        dtype = torch.float32 if any("audio" in name for name in kept) else self.model.dtype
         return {
-            name: value.to(self.model.dtype) if torch.is_floating_point(value) else value
+            name: value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
             for name, value in inputs.items()
         }
+
+    def at_its_rate(self, audio: np.ndarray) -> np.ndarray:
+        """Return 16 kHz audio at the feature extractor's sampling rate."""
+        if self.sampling_rate == SAMPLE_RATE:
+            return audio
+        import librosa  # takes seconds to import
+
+        return librosa.resample(audio, orig_sr=SAMPLE_RATE, target_sr=self.sampling_rate)
+
+    @property
+    def sampling_rate(self) -> int:
+        """Samples per second that the feature extractor takes."""
+        return getattr(self.extractor, "sampling_rate", SAMPLE_RATE)
 
     @cached_property
     def _rate(self) -> dict[str, int]:
         """The sampling rate, for feature extractors that ask for it."""
         asked = "sampling_rate" in signature(type(self.extractor).__call__).parameters
-        return {"sampling_rate": SAMPLE_RATE} if asked else {}
+        return {"sampling_rate": self.sampling_rate} if asked else {}
 
     # Time.
 
@@ -190,7 +211,7 @@ class HuggingFaceAdapter(SpeechAdapter):
         if self.frames_per_position is None:
             return self.stride.samples / SAMPLE_RATE
         hop = getattr(self.extractor, "hop_length", STEP)
-        return self.frames_per_position * hop / self.extractor.sampling_rate
+        return float(self.frames_per_position * hop / self.sampling_rate)
 
     def require(self) -> None:
         """Try what every document needs, so that what does not fit shows before the first.
@@ -199,8 +220,11 @@ class HuggingFaceAdapter(SpeechAdapter):
             ValueError: If there is no placeholder in the prompt, or the time of a position cannot be told.
             CaptureMismatch: If the decoder is not found.
         """
+        if getattr(self.model.config, "audio_config", self) is None:
+            raise ValueError("it has no audio encoder: audio_config is null in its configuration")
         self.render("?", 1)
-        assert self.decoder.layers and self.seconds_per_position > 0
+        assert self.decoder.layers
+        assert self.seconds_per_position > 0
 
     @cached_property
     def stride(self) -> Stride:
@@ -224,7 +248,7 @@ class HuggingFaceAdapter(SpeechAdapter):
 
     def split(self, audio: np.ndarray) -> list[np.ndarray]:
         """Cut audio every `longest` samples; a rest too short for one position is dropped."""
-        window = self.longest if len(audio) > getattr(self.extractor, "n_samples", len(audio)) else None
+        window = self.longest if len(audio) > (self.window or len(audio)) else None
         if window is None or not self.takes_several:
             return [audio]
         *pieces, rest = [audio[start : start + window] for start in range(0, len(audio), window)]
@@ -233,8 +257,17 @@ class HuggingFaceAdapter(SpeechAdapter):
     @cached_property
     def longest(self) -> int | None:
         """Samples after which the processor cuts audio, or None where its extractor's window is no such limit."""
-        window = self.extractor.n_samples
-        return window if self.num_positions(window + SAMPLE_RATE) == self.num_positions(window) else None
+        window = self.window
+        cut = window and self.num_positions(window + SAMPLE_RATE) == self.num_positions(window)
+        return window if cut else None
+
+    @property
+    def window(self) -> int | None:
+        """Samples at 16 kHz that the extractor names as its window, if it has one."""
+        # Feature extractors call it the first, audio processors, which are to replace them, the second.
+        named = (getattr(self.extractor, name, None) for name in ("n_samples", "max_length"))
+        samples = next((value for value in named if isinstance(value, int)), None)
+        return samples and samples * SAMPLE_RATE // self.sampling_rate
 
     def audio_prompts(self, audios: list[np.ndarray], instructions: list[str]) -> Prompts:
         """Return the batch of the audio run; positions that start after the end of the audio are left out.
@@ -275,5 +308,3 @@ def require_parts(processor: Any) -> None:
             f"{type(processor).__name__} has no audio feature extractor and tokenizer: this is no model that "
             "answers prompts about audio"
         )
-    if getattr(extractor, "sampling_rate", SAMPLE_RATE) != SAMPLE_RATE:
-        raise ValueError(f"its feature extractor wants audio at {extractor.sampling_rate} Hz; only 16 kHz is built")

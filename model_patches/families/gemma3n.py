@@ -12,10 +12,9 @@ class Gemma3nAdapter(HuggingFaceAdapter):
     """Prompts and positions of ``Gemma3nForConditionalGeneration``.
 
     Read is the copy that each layer computes on (``altup_active_idx``). The last entry comes after the final norm, as
-    in every other family; the model's own ``output_hidden_states`` end before it, hence no `verify`.
+    in every other family; the model's own ``output_hidden_states`` end before it.
     """
 
-    verify = False
     frames_per_position = 16  # two convolutions of stride 2, and one of four frames is kept
     padded = True
 

@@ -17,6 +17,7 @@ from typing import Any
 import wrapt
 from loguru import logger
 
+from model_patches.harness import failures
 from model_patches.registry import FAMILIES, MODEL_IDS
 
 TASK_FOLDER = Path(__file__).resolve().parents[2] / "alas_tasks"
@@ -48,6 +49,7 @@ def manifests() -> list[Any]:
     wrapt.register_post_import_hook(guard_cache, "lmms_eval.caching.response_cache")
     wrapt.register_post_import_hook(remember_runs, "lmms_eval.evaluator")
     wrapt.register_post_import_hook(add_figures, "lmms_eval.loggers.wandb_logger")
+    failures.watch_runs()
     return found
 
 
@@ -72,7 +74,7 @@ def guard_cache(cache_module: Any) -> None:
         wrapt.wrap_function_wrapper(cache_module, "ResponseCache._is_valid_response", _unless_passing_failure)
 
 
-def _unless_passing_failure(wrapped: Any, _cache: Any, args: tuple, kwargs: dict) -> bool:
+def _unless_passing_failure(wrapped: Any, _cache: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     response = args[0] if args else kwargs.get("response")
     passing = isinstance(response, str) and any(mark in response for mark in _PASSING)
     return bool(not passing and wrapped(*args, **kwargs))
@@ -85,7 +87,7 @@ def remember_runs(evaluator: Any) -> None:
         wrapt.wrap_function_wrapper(evaluator, "simple_evaluate", _remembered)
 
 
-def _remembered(wrapped: Any, _module: Any, args: tuple, kwargs: dict) -> Any:
+def _remembered(wrapped: Any, _module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     from model_patches.run.harness_run import running
 
     call = inspect.signature(wrapped).bind(*args, **kwargs)
@@ -105,7 +107,7 @@ def add_figures(logger_module: Any) -> None:
         wrapt.wrap_function_wrapper(logger_module, "WandbLogger.log_eval_result", _with_figures)
 
 
-def _with_figures(wrapped: Any, wandb_logger: Any, args: tuple, kwargs: dict) -> Any:
+def _with_figures(wrapped: Any, wandb_logger: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     from model_patches.harness.wandb_figures import log_figures
 
     done = wrapped(*args, **kwargs)
@@ -124,9 +126,10 @@ def _report_harness(problem: str) -> None:
     )
 
 
-def _with_task_folder(wrapped: Any, _manager: Any, args: tuple, kwargs: dict) -> Any:
+def _with_task_folder(wrapped: Any, _manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     # The evaluator may have loaded our entry point from within its own import, too early to be wrapped.
     remember_runs(sys.modules.get("lmms_eval.evaluator"))
+    failures.retry_no_errors_of_ours()
     call = inspect.signature(wrapped).bind(*args, **kwargs)
     call.apply_defaults()
     if call.arguments.get("include_defaults", True):
@@ -138,16 +141,17 @@ def _with_task_folder(wrapped: Any, _manager: Any, args: tuple, kwargs: dict) ->
     return wrapped(*call.args, **call.kwargs)
 
 
-def _with_task_files(wrapped: Any, manager: Any, args: tuple, kwargs: dict) -> Any:
+def _with_task_files(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     from model_patches.harness.task_files import with_task_files
 
     return with_task_files(wrapped, manager, args, kwargs)
 
 
-def _with_model_check(wrapped: Any, manager: Any, args: tuple, kwargs: dict) -> Any:
+def _with_model_check(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     wanted = args[0] if args else next(iter(kwargs.values()), None)
     names = _alas_tasks(manager, wanted)
     if names:
+        failures.tasks_loaded.update(names)
         require_hidden_states(getattr(manager, "model_name", None), names)
     return wrapped(*args, **kwargs)
 

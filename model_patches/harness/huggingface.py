@@ -63,6 +63,6 @@ class AlasHf(HuggingFaceModel, PlainModel):
     def make_adapter(self) -> SpeechAdapter:
         """Return the family's own adapter where there is one, else the general one."""
         named = {} if self.system_prompt is None else {"system_prompt": self.system_prompt}
-        adapter = adapter_for(self.model.config.model_type)(self.model, self.processor, **named)
+        adapter: HuggingFaceAdapter = adapter_for(self.model.config.model_type)(self.model, self.processor, **named)
         adapter.require()
         return adapter

@@ -15,7 +15,7 @@ from typing import Any
 from alas_metric.errors import FatalError
 
 
-def with_task_files(wrapped: Callable[..., Any], manager: Any, args: tuple, kwargs: dict) -> Any:
+def with_task_files(wrapped: Callable[..., Any], manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Wrap ``TaskManager.match_tasks`` (in wrapt's manner): register those tasks that are YAML files of ours.
 
     The harness's list is changed in place, from path to name: it compares that list with what is returned.
@@ -37,7 +37,7 @@ def register_task_file(manager: Any, path: str) -> str | None:
     config = read_task_file(path)
     if config is None:
         return None
-    name = config["task"]
+    name: str = config["task"]
     data_file = ((config.get("dataset_kwargs") or {}).get("data_files") or {}).get("test")
     if config.get("dataset_path") == "text" and data_file and not (Path(path).parent / data_file).is_file():
         raise FatalError(f"{path} says that it is {data_file}: give data_files the name that the file has now")

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alas_metric.document.paths import WordTiming
-from alas_metric.document.units import Unit, split_units
+from alas_metric.document.units import Unit
 
 SAMPLE_RATE = 16_000
 FRAME = 400  # samples, 25 ms
@@ -244,41 +243,6 @@ def fill_gaps(spans: Sequence[Span | None], duration: float) -> list[Span]:
         edges = np.linspace(start, end, b - a)
         filled.extend((float(x), float(y)) for x, y in itertools.pairwise(edges))
     return filled
-
-
-def times_of_units(words: Sequence[WordTiming], units: Sequence[Unit], duration: float) -> list[Span] | None:
-    """Give a data set's word timestamps to the units of the transcript.
-
-    Entries without a unit (``--``, silence) are passed over, and an entry of several units is divided evenly. Where the
-    texts differ the words are matched by edit distance, and units without a match lie between their neighbours.
-
-    Args:
-        words: word timestamps, finite, in order.
-        units: the transcript's units.
-        duration: length of the audio in seconds.
-
-    Returns:
-        (start, end) of each unit; None where fewer than half of the units stand among the words: those are the
-        timestamps of something else.
-    """
-    parts = [part for word in words for part in _parts(word)]
-    reference = [normalise(unit.text) or "\0reference" for unit in units]
-    hypothesis = [normalise(part.word) or "\0hypothesis" for part in parts]
-    if reference == hypothesis:
-        return [(part.start, part.end) for part in parts]
-    matched = match_words(reference, hypothesis)
-    num_equal = sum(j >= 0 and reference[i] == hypothesis[j] for i, j in enumerate(matched))
-    if 2 * num_equal < len(units):
-        return None
-    spans = ordered([(part.start, part.end) for part in parts], duration)
-    return fill_gaps([None if j < 0 else spans[j] for j in matched], duration)
-
-
-def _parts(word: WordTiming) -> list[WordTiming]:
-    """Return the units of one entry, its time divided evenly."""
-    texts = [unit.text for unit in split_units(word.word)]
-    step = (word.end - word.start) / max(1, len(texts))
-    return [WordTiming(text, word.start + i * step, word.start + (i + 1) * step) for i, text in enumerate(texts)]
 
 
 def spread(pieces: Sequence[str], duration: float) -> list[Span]:

@@ -62,7 +62,7 @@ def _frame_levels(audio: np.ndarray) -> np.ndarray:
     num_frames = max(0, -(-(len(power) - FRAME) // HOP)) + 1
     power = np.pad(power, (0, (num_frames - 1) * HOP + FRAME - len(power)))
     frames = np.lib.stride_tricks.sliding_window_view(power, FRAME)[::HOP]
-    return 10 * np.log10(frames.mean(axis=-1) + 1e-12)
+    return np.asarray(10 * np.log10(frames.mean(axis=-1) + 1e-12))
 
 
 def _thresholds(levels: np.ndarray) -> tuple[float, float] | None:

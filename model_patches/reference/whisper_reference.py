@@ -32,7 +32,7 @@ from loguru import logger
 
 from alas_metric.document.paths import WordTiming
 from alas_metric.document.units import Unit, split_units
-from alas_metric.errors import FatalError, SkipDocument
+from alas_metric.errors import FatalError, SkipDocument, UnobtainableError
 from model_patches.reference.cache import AlignmentCache
 from model_patches.reference.matching import (
     HOP,
@@ -278,7 +278,7 @@ class WhisperReference:
     def _decode(self, audio: np.ndarray, language: str, word_timestamps: bool = False) -> dict[str, Any]:
         model = self._load()
         with _threads_kept():
-            return model.transcribe(
+            heard: dict[str, Any] = model.transcribe(
                 audio,
                 language=self._tokenizer(language).language or "en",
                 word_timestamps=word_timestamps,
@@ -287,6 +287,7 @@ class WhisperReference:
                 condition_on_previous_text=False,
                 fp16=model.device.type == "cuda",
             )
+        return heard
 
     def _tokenizer(self, language: str) -> whisper.tokenizer.Tokenizer:
         model = self._load()
@@ -305,7 +306,7 @@ class WhisperReference:
 
     def _max_tokens(self, tokenizer: whisper.tokenizer.Tokenizer) -> int:
         """Return how many text tokens fit between the start sequence, "no timestamps" and the end token."""
-        return self._load().dims.n_text_ctx - len(tokenizer.sot_sequence) - 2
+        return int(self._load().dims.n_text_ctx) - len(tokenizer.sot_sequence) - 2
 
     def _load(self) -> whisper.Whisper:
         if self._model is None:
@@ -350,7 +351,7 @@ class WhisperReference:
 def _checkpoint_file(checkpoint: str) -> Path:
     path = Path(checkpoint).expanduser()
     if not path.is_file():
-        raise FatalError(
+        raise UnobtainableError(
             "alas_reference=whisper:<size or path> must name an official Whisper checkpoint "
             f"({', '.join(whisper.available_models())}) or an existing checkpoint file, got {checkpoint!r}"
         )
@@ -407,24 +408,29 @@ def _device(device: str | None) -> str:
     return "cpu" if device.startswith("mps") else device
 
 
+def official_file(name: str) -> Path:
+    """Return where openai-whisper keeps an official checkpoint once it is downloaded."""
+    folder = Path(os.getenv("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
+    return Path(folder, os.path.basename(whisper._MODELS[name]))
+
+
 def _load_official(name: str, device: str | None) -> whisper.Whisper:
     """Load a checkpoint by name, downloading it at the first time, one process at a time.
 
     Whisper writes the download straight to its final place, so that several ranks which start together would
     overwrite each other's. Those that find the lock free and the file there load side by side.
     """
-    folder = Path(os.getenv("XDG_CACHE_HOME") or Path.home() / ".cache") / "whisper"
-    file = folder / os.path.basename(whisper._MODELS[name])
+    file = official_file(name)
     lock = _lock(file)
     try:
         with lock:
             if not file.exists():
-                logger.info(f"downloading Whisper {name} to {folder}")
+                logger.info(f"downloading Whisper {name} to {file.parent}")
             # Also where the file is there: if a killed download left a part of it, one process loads it anew.
-            whisper._download(whisper._MODELS[name], str(folder), False)
+            whisper._download(whisper._MODELS[name], str(file.parent), False)
         return whisper.load_model(name, device=_device(device))
     except Exception as error:
-        raise FatalError(
+        raise UnobtainableError(
             f"cannot load Whisper {name}: {_reason(error)}. At the first use it is downloaded to {file}: "
             "check the connection and the free space, delete the file if it is damaged, or put it there "
             "yourself; alas_reference=whisper:<path> takes a checkpoint from anywhere, and "
@@ -453,7 +459,7 @@ def _load_file(path: str, device: str | None) -> whisper.Whisper:
     try:
         return whisper.load_model(path, device=_device(device))
     except Exception as error:
-        raise FatalError(
+        raise UnobtainableError(
             f"cannot load the Whisper checkpoint {path} on {_device(device)}: {_reason(error)}. Expected a "
             "complete file in openai-whisper's format ('dims' and 'model_state_dict'; no Hugging Face "
             "folder) and room for it on the device; alas_whisper_device=cpu takes no memory of the GPU"
@@ -480,7 +486,7 @@ def _speech(audio: np.ndarray) -> list[Span]:
 
 def _encode(tokenizer: whisper.tokenizer.Tokenizer, text: str) -> list[int]:
     # Whatever looks like a special token in a transcript is text.
-    return tokenizer.encode(text, disallowed_special=())
+    return list(tokenizer.encode(text, disallowed_special=()))
 
 
 def _num_bytes(tokenizer: whisper.tokenizer.Tokenizer, tokens: Sequence[int]) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from lmms_eval import utils
 from lmms_eval.tasks import TaskManager
-from worlds import UTTERANCES, encoded, make_hub_cache, make_manifest, parquet_with_audio, sound_of
+from worlds import UTTERANCES, encoded, fatal, make_hub_cache, make_manifest, parquet_with_audio, sound_of
 
 from alas_metric.errors import FatalError
 from alas_tasks import cli
@@ -298,7 +298,7 @@ def test_data_that_is_gone_ends_the_run(world):
     manifest = make_manifest(world)
     alas("new-task", "mine", "--data", manifest)
     manifest.unlink()
-    with pytest.raises(FatalError, match="no such file"):
+    with fatal("no such file"):
         load("mine.yaml")
 
 
@@ -306,7 +306,7 @@ def test_a_column_that_is_gone_ends_the_run(world):
     manifest = make_manifest(world)
     alas("new-task", "mine", "--data", manifest)
     manifest.write_text(manifest.read_text().replace('"answer"', '"reply"'))
-    with pytest.raises(FatalError, match=r"--answer answer.*reply"):
+    with fatal(r"--answer answer.*reply"):
         load("mine.yaml")
 
 

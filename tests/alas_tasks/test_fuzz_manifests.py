@@ -186,7 +186,7 @@ def test_damaged_parquet(folder: Path, data: st.DataObject) -> None:
     labels=st.none() | st.lists(unicode_texts, min_size=2, max_size=3),
 )
 def test_task_files_come_back(name: str, data: str, prompt: str | None, column: str, labels: list[str] | None) -> None:
-    made = Description(data, {role: column for role in ALIASES}, prompt=prompt, labels=labels)
+    made = Description(data, dict.fromkeys(ALIASES, column), prompt=prompt, labels=labels)
     assert read_description(task_yaml(name, made)) == (name, made)
 
 

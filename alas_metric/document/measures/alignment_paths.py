@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from alas_metric.document.measure import Layers, Measure
+from alas_metric.document.metric import LINEAR, RANDOM, SHIFTED, Metric, mean, skill
 from alas_metric.document.path_errors import (
     alignment_error,
     alignment_matrix_error,
@@ -82,3 +83,133 @@ def _baselines(timeline: Timeline) -> dict[str, Any]:
 
 
 MEASURE = AlignmentPaths()
+_WORDS = {RANDOM: mean("alas_uniform"), LINEAR: mean("alas_linear"), SHIFTED: mean("alas_chance_{form}")}
+_SECONDS = {RANDOM: mean("alas_seconds_uniform"), SHIFTED: mean("alas_seconds_chance_{form}")}
+_SKILL = skill("alas_seconds_{form}", "alas_seconds_uniform")
+
+ROWS = (
+    Metric(
+        "alas",
+        "ALAS",
+        mean("alas_{form}"),
+        "mean distance between the path found in the hidden states and the path of the word timestamps (the paper's "
+        "eq. 2)",
+        direction="lower",
+        unit="words",
+        form="raw",
+        curve=True,
+        baselines=_WORDS,
+        column="ALAS",
+        headline=True,
+        shown=True,
+    ),
+    Metric(
+        "alas_seconds",
+        "ALAS in time",
+        mean("alas_seconds_{form}"),
+        "the same as a distance in time, between positions and their words; comparable between frame rates",
+        direction="lower",
+        unit="seconds",
+        form="raw",
+        curve=True,
+        baselines=_SECONDS,
+    ),
+    Metric(
+        "alas_matrix",
+        "ALAS of matrices",
+        mean("alas_matrix_{form}"),
+        "differing entries of the two path matrices, as the authors' script plots it",
+        direction="lower",
+        unit="share",
+        form="raw",
+        curve=True,
+    ),
+    Metric(
+        "alas_swapped",
+        "ALAS, swapped documents",
+        mean("alas_swapped_{form}"),
+        "alas of documents with fewer positions than words, which are kept apart",
+        direction="lower",
+        unit="positions",
+        form="raw",
+        curve=True,
+    ),
+    Metric(
+        "alas_skill",
+        "ALAS skill",
+        _SKILL,
+        "1 perfect, 0 a random monotone path, negative worse; ranks models by how they align, not by how much they "
+        "understand",
+        direction="higher",
+        form="standardised",
+        curve=True,
+        zero=RANDOM,
+        column="Skill",
+        headline=True,
+        shown=True,
+        validated=("learning",),
+    ),
+    Metric(
+        "alas_evidence",
+        "ALAS evidence",
+        skill("alas_seconds_{form}", "alas_seconds_chance_{form}"),
+        "1 perfect, 0 no better than on circularly shifted audio; says whether a layer aligns at all",
+        direction="higher",
+        form="standardised",
+        curve=True,
+        zero=SHIFTED,
+        column="Evidence",
+        headline=True,
+        shown=True,
+        validated=("what-must-not-move-and-what-must-break", "order-alone"),
+    ),
+    Metric(
+        "alas_uniform",
+        "ALAS of a random path",
+        mean("alas_uniform"),
+        "alas of a random monotone path, exactly; no model is involved",
+        unit="words",
+        shown=True,
+    ),
+    Metric(
+        "alas_linear",
+        "ALAS of the constant-rate path",
+        mean("alas_linear"),
+        "alas of the path of constant rate; hard to beat on short, evenly spoken utterances",
+        unit="words",
+        shown=True,
+        validated=("learning",),
+    ),
+    Metric(
+        "alas_chance",
+        "ALAS on shifted audio",
+        mean("alas_chance_{form}"),
+        "alas of the model's own path on circularly shifted audio",
+        unit="words",
+        form="raw",
+        shown=True,
+    ),
+    Metric(
+        "alas_all",
+        "ALAS, all documents",
+        mean("alas_{form}"),
+        "alas without the answer filter",
+        population="scorable",
+        direction="lower",
+        unit="words",
+        form="raw",
+        curve=True,
+        baselines=_WORDS,
+    ),
+    Metric(
+        "alas_skill_all",
+        "ALAS skill, all documents",
+        _SKILL,
+        "alas_skill without the answer filter",
+        population="scorable",
+        direction="higher",
+        form="standardised",
+        curve=True,
+        zero=RANDOM,
+    ),
+)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alas_metric.document.measure import Layers, Measure
+from alas_metric.document.metric import GUESSING, Metric, ratio, skill
 from alas_metric.document.similarity import FORMS
 from alas_metric.document.timeline import Timeline
 
@@ -59,3 +60,30 @@ def frame_hits(similarity: npt.ArrayLike, timeline: Timeline) -> np.ndarray:
 
 
 MEASURE = FrameHits()
+ROWS = (
+    Metric(
+        "frame_accuracy",
+        "Frame accuracy",
+        ratio("frame_hits_{form}", "frame_positions"),
+        "positions whose most similar word is the one being spoken",
+        direction="higher",
+        unit="share",
+        form="standardised",
+        curve=True,
+        baselines={GUESSING: skill("frame_gain_possible", "frame_positions")},
+        shown=True,
+    ),
+    Metric(
+        "frame_skill",
+        "Frame skill",
+        ratio("frame_gain_{form}", "frame_gain_possible"),
+        "the same above guessing: 1 perfect, 0 guessing",
+        direction="higher",
+        form="standardised",
+        curve=True,
+        zero=GUESSING,
+        column="Frame skill",
+        headline=True,
+        shown=True,
+    ),
+)

@@ -157,7 +157,7 @@ def test_forms_are_drawn_side_by_side() -> None:
 
 
 def test_labels_say_unit_and_direction() -> None:
-    assert axis_label("alas_seconds") == "ALAS in seconds, seconds, lower is better"
+    assert axis_label("alas_seconds") == "ALAS in time, seconds, lower is better"
     assert axis_label("frame_skill_centred") == "Frame skill, centred, higher is better"
     assert all(axis_label(key) for key in METRICS)
 

@@ -94,6 +94,16 @@ def test_no_stage_is_left_out(differences) -> None:
     assert {(d.stage, d.route) for of_case in differences.values() for d in of_case} == set(STAGES)
 
 
+def test_longer_clips_and_a_batch_equal_the_original(salmonn, full_salmonn_folder) -> None:
+    from salmonn_conformance import AUDIO, BATCH, TEXT, compare_all
+
+    found = compare_all(salmonn, full_salmonn_folder)
+    assert set(found) == {*AUDIO, BATCH, *TEXT}
+    assert {case: [d for d in of_case if not d.value <= d.tolerance] for case, of_case in found.items()} == {
+        case: [] for case in found
+    }
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("case", ["text_nospace", "text_space"])
 def test_without_lora_it_is_the_plain_language_model(salmonn, salmonn_folder, case) -> None:

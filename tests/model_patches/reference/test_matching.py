@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import jiwer
-import librosa
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +26,6 @@ from model_patches.reference.silence import pack, speech_regions, unpack_span
 from model_patches.reference.windows import Window, windows
 
 RATE = 16_000
-JFK = Path(__file__).resolve().parents[4] / "shared" / "audio" / "jfk.flac"
 
 
 def sound(spans: list[tuple[float, float]], duration: float, noise_db: float | None, offset: float = 0.0):
@@ -109,11 +105,8 @@ def test_very_short_audio(num_samples: int) -> None:
         assert 0 <= start < end <= num_samples / RATE
 
 
-@pytest.mark.skipif(not JFK.exists(), reason="shared/audio/jfk.flac is not in this checkout")
-def test_pauses_of_real_speech() -> None:
-    audio, rate = soundfile.read(JFK, dtype="float32")
-    audio = librosa.resample(audio.mean(axis=1), orig_sr=rate, target_sr=RATE)
-    regions = speech_regions(audio)
+def test_pauses_of_real_speech(jfk: np.ndarray) -> None:
+    regions = speech_regions(jfk)
     # "And so my fellow Americans / ask not / what your country can do for you / ask what you can ... country"
     expected = [(0.31, 2.13), (3.28, 4.33), (5.40, 7.70), (8.17, 11.0)]
     np.testing.assert_allclose(regions, expected, atol=0.06)

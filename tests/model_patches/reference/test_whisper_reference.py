@@ -8,10 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import librosa
 import numpy as np
 import pytest
-import soundfile
 import torch
 import whisper
 import whisper.timing
@@ -24,7 +22,6 @@ from model_patches.reference.cache import AlignmentCache
 from model_patches.reference.whisper_reference import WhisperReference
 
 RATE = 16_000
-JFK = Path(__file__).resolve().parents[4] / "shared" / "audio" / "jfk.flac"
 JFK_TEXT = (
     "And so, my fellow Americans: ask not what your country can do for you; ask what you can do for your country."
 )
@@ -216,11 +213,8 @@ def test_no_unit_no_word(reference: WhisperReference) -> None:
     assert reference.words(bursts([(0, 1)], 1.0), "...", []) == []
 
 
-@pytest.mark.skipif(not JFK.exists(), reason="shared/audio/jfk.flac is not in this checkout")
-def test_real_speech(reference: WhisperReference) -> None:
-    audio, rate = soundfile.read(JFK, dtype="float32")
-    audio = librosa.resample(audio.mean(axis=1), orig_sr=rate, target_sr=RATE)
-    words = words_of(reference, audio, JFK_TEXT)
+def test_real_speech(reference: WhisperReference, jfk: np.ndarray) -> None:
+    words = words_of(reference, jfk, JFK_TEXT)
     assert len(words) == 22
     assert words[0].start == pytest.approx(0.28, abs=0.05)
     for pause in (2.7, 4.9, 7.9):

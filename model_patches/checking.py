@@ -6,32 +6,53 @@ families run the same functions.
 
 from __future__ import annotations
 
+import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from alas_metric.document.paths import WordTiming
+from alas_metric.document.similarity import similarities
 from alas_metric.document.units import Unit, split_units
 from alas_metric.errors import FatalError, SkipDocument
-from alas_tasks.audio import SAMPLE_RATE
+from alas_tasks.audio import SAMPLE_RATE, load_audio
+from alas_tasks.demo.files import TEST_SPLIT
 from model_patches.adapters.adapter import Prompts, SpeechAdapter
-from model_patches.adapters.capture import FrameSimilarity, WordPooling, capture_prefill, verify_capture
+from model_patches.adapters.capture import LayerVectors, WordPooling, capture_prefill, verify_capture
+from model_patches.adapters.loading import load_pretrained
 from model_patches.adapters.stride import noise
 from model_patches.probing import probe
-from model_patches.registry import checkpoint_of
+from model_patches.registry import adapter_for, checkpoint_of
+from model_patches.run.provenance import software
 
 DURATIONS = (1, 7.3, 29, 35)
 """Seconds of audio whose positions are counted: two that are no whole number of any window, and both sides of 30 s."""
 
 BATCH_TOLERANCE = 5e-6
 """How far a batch may move a similarity; float32 and another order of sums move it by less."""
+
+_ANSWER_TOKENS = 30
+
+
+class Utterance(NamedTuple):
+    """What a model is tried on.
+
+    Args:
+        audio: samples, 16 kHz mono.
+        transcript: what is said.
+        words: when, where it is known.
+    """
+
+    audio: np.ndarray
+    transcript: str
+    words: Sequence[WordTiming] | None = None
 
 
 class NotApplicable(Exception):
@@ -217,10 +238,15 @@ def _similarities(trial: Trial, audios: Sequence[np.ndarray]) -> list[np.ndarray
     pooling = WordPooling(read.words)
     with capture_prefill(adapter.decoder, pooling):
         adapter.generate(read.inputs, max_new_tokens=1, do_sample=False)
-    frames = FrameSimilarity(heard.positions, pooling.vectors)
+    kept: list[list[torch.Tensor]] = [[] for _ in audios]
+    frames = LayerVectors(heard.positions, pooling.vectors, [partial(_keep_similarity, row) for row in kept])
     with capture_prefill(adapter.decoder, frames):
         adapter.generate(heard.inputs, max_new_tokens=1, do_sample=False)
-    return [frames.of_row(row) for row in range(count)]
+    return [torch.stack(row).numpy() for row in kept]
+
+
+def _keep_similarity(row: list[torch.Tensor], _layer: int, words: torch.Tensor, frames: torch.Tensor) -> None:
+    row.append(similarities(words, frames).cpu())
 
 
 def document(trial: Trial) -> str:
@@ -262,17 +288,89 @@ CHECKS: Mapping[str, Callable[[Trial], str]] = {
 """What is checked, in the order in which it is shown."""
 
 
-def findings(trial: Trial, checks: Mapping[str, Callable[[Trial], str]] = CHECKS) -> Iterator[Finding]:
+def findings(trial: Trial, checks: Mapping[str, Callable[[Trial], str]] = CHECKS) -> list[Finding]:
     """Run the checks, one after the other, whatever the others find."""
-    for name, check in checks.items():
-        yield finding(name, partial(check, trial))
+    return [finding(name, partial(check, trial)) for name, check in checks.items()]
 
 
-def finding(name: str, check: Callable[[], Any]) -> Finding:
+def finding(name: str, check: Callable[[], str]) -> Finding:
     """Run one check."""
     try:
-        return Finding(name, "passed", str(check()))
+        return Finding(name, "passed", check())
     except NotApplicable as reason:
         return Finding(name, "not applicable", str(reason))
     except (Exception, FatalError) as error:  # models are programs; what they raise is anything
         return Finding(name, "failed", f"{type(error).__name__}: {error}")
+
+
+# What is tried, and on what.
+
+
+def load(
+    pretrained: str, utterance: Utterance, *, device: str | None = None, **loading: Any
+) -> tuple[Finding, Trial | None]:
+    """Load a checkpoint, and say so or why it cannot be.
+
+    Args:
+        pretrained: a hub id or a folder.
+        utterance: what to try it on.
+        device: where it goes; default: CUDA where there is one.
+        **loading: as `model_patches.adapters.loading.LoadOptions`.
+    """
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    trials: list[Trial] = []
+
+    def attempt() -> str:
+        start = time.perf_counter()
+        model, processor = load_pretrained(pretrained, device_map=place, **loading)
+        adapter = adapter_for(model.config.model_type)(model, processor)
+        adapter.require()
+        trials.append(Trial(adapter, *utterance))
+        weights = sum(parameter.numel() for parameter in model.parameters())
+        return (
+            f"{type(model).__name__}, {weights / 1e9:.3g} billion weights, {model.dtype} on {model.device}, read by "
+            f"{type(adapter).__name__}, {time.perf_counter() - start:.0f} s"
+        )
+
+    return finding("loads", attempt), next(iter(trials), None)
+
+
+def demo_utterance() -> Utterance:
+    """Return the first utterance of the demo: synthetic speech, whose words' times are known."""
+    import pyarrow.parquet
+
+    (row,) = pyarrow.parquet.read_table(TEST_SPLIT).slice(0, 1).to_pylist()
+    return Utterance(load_audio(row["audio"]), row["transcript"], [WordTiming(**word) for word in row["words"]])
+
+
+def utterance_of(path: str, transcript: str) -> Utterance:
+    """Return a user's own utterance.
+
+    Raises:
+        FatalError: If the file cannot be read, or nothing is said.
+    """
+    if not split_units(transcript):
+        raise FatalError(f"--transcript {transcript!r} has no word")
+    try:
+        return Utterance(load_audio(path), transcript)
+    except (SkipDocument, OSError) as error:
+        raise FatalError(f"--audio {path}: {error}") from error
+
+
+def prompts_and_answers(trial: Trial) -> dict[str, str]:
+    """Return both prompts and what the model answers to them, for people to look at; nothing of it is judged."""
+    adapter, question = trial.adapter, trial.instruction
+    answers = partial(adapter.answers, max_new_tokens=_ANSWER_TOKENS, do_sample=False)
+    shown = {
+        "prompt of the audio run": lambda: adapter.render(question, 1),
+        "answer to the audio": lambda: answers(trial.heard.inputs)[0],
+        "prompt of the text run": lambda: adapter.render_text(adapter.clean_text(trial.transcript), question),
+        "answer to the text": lambda: answers(trial.read.inputs)[0],
+    }
+    return {title: finding(title, show).detail for title, show in shown.items()}
+
+
+def surroundings() -> str:
+    """Return what else decides what is found: versions, Python and machine."""
+    versions = ", ".join(f"{name} {number}" for name, number in software().items())
+    return f"{versions}, Python {platform.python_version()} on {platform.system()} {platform.machine()}"

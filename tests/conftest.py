@@ -29,6 +29,14 @@ DATA = REPO / "tests" / "data"
 FULL_SALMONN = Path(os.environ.get("ALAS_SHARED", REPO.parent / "shared")) / "conformance" / "salmonn"
 
 
+def pytest_configure() -> None:
+    """Say what is wrong with the environment, rather than let hundreds of tests fail of it."""
+    from alas_tasks.installation import complaints
+
+    if problems := complaints():
+        raise pytest.UsageError("\n".join(["the tests need other packages:", *problems]))
+
+
 LONGEST_FIRST = ("test_command_line", "test_harness_options", "test_whisper_reference", "test_session")
 
 

@@ -185,7 +185,7 @@ class HuggingFaceAdapter(SpeechAdapter):
             return audio
         import librosa  # takes seconds to import
 
-        return librosa.resample(audio, orig_sr=SAMPLE_RATE, target_sr=self.sampling_rate)
+        return np.asarray(librosa.resample(audio, orig_sr=SAMPLE_RATE, target_sr=self.sampling_rate))
 
     @property
     def sampling_rate(self) -> int:

@@ -30,7 +30,9 @@ SILENCE_DB = -80.0
 
 Span = tuple[float, float]
 
-_SPOKEN = frozenset("%\u2030&@#+=\u00d7\u00f7\u00b1\u00b0\u2103\u2109\u00a7\u2116\u2212\uff05\uff06\uff0b\uff1d\uff20\uff03")
+_SPOKEN = frozenset(
+    "%\u2030&@#+=\u00d7\u00f7\u00b1\u00b0\u2103\u2109\u00a7\u2116\u2212\uff05\uff06\uff0b\uff1d\uff20\uff03"
+)
 """Symbols that are read aloud, beside those of currencies."""
 _MINUS = re.compile(r"-(?=\d)")
 _WORD = re.compile(r"\S+")

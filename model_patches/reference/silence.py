@@ -118,7 +118,7 @@ class _Thresholds:
 def _frame_levels(audio: np.ndarray) -> np.ndarray:
     """Return the level of every frame in dB of full scale, shape ``(num_frames,)``."""
     samples = np.asarray(audio, dtype=np.float64)
-    # A constant offset is no sound, but its energy would hide all silence. The median, for speech has a mean of its own.
+    # A constant offset is no sound, but its energy would hide all silence. The median: speech has a mean of its own.
     power = (samples - (np.median(samples) if len(samples) else 0.0)) ** 2
     num_frames = max(0, -(-(len(power) - FRAME) // HOP)) + 1
     power = np.pad(power, (0, (num_frames - 1) * HOP + FRAME - len(power)))

@@ -292,7 +292,7 @@ class WhisperReference:
         if not model.is_multilingual and whisper.tokenizer.TO_LANGUAGE_CODE.get(language.lower(), language) != "en":
             raise FatalError(
                 f"{self.name} knows English only, and the language of the speech is said to be {language!r}: take a "
-                "multilingual checkpoint, such as alas_reference=whisper:large-v3, or name the language by alas_language"
+                "multilingual checkpoint, such as alas_reference=whisper:large-v3, or say what it is by alas_language"
             )
         try:
             return whisper.tokenizer.get_tokenizer(

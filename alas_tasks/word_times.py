@@ -1,7 +1,7 @@
 """Word times that other programs wrote: TextGrid, CTM, WhisperX's JSON, Sphinx's wdseg, and parquet files.
 
-All are read to ``{utterance: [{"word", "start", "end"}, ...]}`` in seconds. Silences stay in as entries without a letter
-or with the name that the program gives them: which are words is told where they are matched with the transcript.
+All are read to ``{utterance: [{"word", "start", "end"}, ...]}`` in seconds. Silences stay in as entries without a
+letter or with the name that the program gives them: which are words is told where they are matched with the transcript.
 A word without times, as WhisperX leaves numbers, has NaN in both places.
 """
 

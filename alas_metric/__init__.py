@@ -37,14 +37,14 @@ Example:
     Two layers of one's own hidden states; the second one holds the alignment, the first one noise.
 
     >>> import numpy as np
-    >>> from alas_metric import WordTiming, compare, score_pair, score_record, summarise
+    >>> from alas_metric import WordTiming, score_pair, score_record, similarities, summarise
     >>> rng = np.random.default_rng(0)
     >>> words = rng.normal(size=(2, 3, 16))  # (layers, words, hidden size)
     >>> frames = rng.normal(size=(2, 30, 16))  # (layers, positions, hidden size)
     >>> frames[1] = np.repeat(words[1], 10, axis=0)
     >>> timing = [WordTiming("how", 0.0, 0.4), WordTiming("are", 0.4, 0.8), WordTiming("you", 0.8, 1.2)]
     >>> record = score_pair(
-    ...     compare(words, frames),
+    ...     similarities(words, frames),
     ...     uid="utterance-1",
     ...     transcript="how are you",
     ...     words=["how", "are", "you"],
@@ -53,7 +53,7 @@ Example:
     ...     reference="gold",
     ... )
     >>> scores = score_record(record)
-    >>> bool(scores.columns["alas"][0] > 0), float(scores.columns["alas"][1])
+    >>> bool(scores.columns["alas_raw"][0] > 0), float(scores.columns["alas_raw"][1])
     (True, 0.0)
     >>> values = summarise([scores])
     >>> values["alas"], values["alas_skill"], values["best_layer"], values["kept"]
@@ -61,24 +61,25 @@ Example:
 """
 
 from alas_metric.corpus.aggregate import summarise
-from alas_metric.document.measuring import score_pair
+from alas_metric.document.measuring import Measurement, score_pair
 from alas_metric.document.paths import WordTiming, monotonic_alignment_search, reference_path
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import score_record
-from alas_metric.document.similarity import compare, cosine_similarity
+from alas_metric.document.similarity import cosine_similarity, similarities
 from alas_metric.document.units import split_units
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AlignmentRecord",
+    "Measurement",
     "WordTiming",
-    "compare",
     "cosine_similarity",
     "monotonic_alignment_search",
     "reference_path",
     "score_pair",
     "score_record",
+    "similarities",
     "split_units",
     "summarise",
 ]

@@ -22,11 +22,11 @@ def whole_characters(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text with everything but tabs and line feeds that could control a terminal shown as an escape.
+    r"""Return a text with everything but tabs and line feeds that could control a terminal shown as an escape.
 
     Example:
-        >>> printable("red: \\x1b[31m")
-        'red: \\\\x1b[31m'
+        >>> printable("red: \x1b[31m")
+        'red: \\x1b[31m'
     """
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import UnobtainableError
 from alas_tasks.answers import strip_thinking
 
 DEFAULT_MODEL = "sentence-transformers/paraphrase-MiniLM-L6-v2"
@@ -23,7 +23,7 @@ class SentenceSimilarity:
         device: where it runs. The CPU by default: its results are the same on every machine of a run.
 
     Raises:
-        FatalError: If the model cannot be loaded, or the package sentence-transformers is missing.
+        UnobtainableError: If the model cannot be loaded, or the package sentence-transformers is missing.
     """
 
     def __init__(self, model: str = DEFAULT_MODEL, device: str = "cpu") -> None:
@@ -55,7 +55,7 @@ def _load(model: str, device: str) -> Any:
 
         return SentenceTransformer(model, device=device, trust_remote_code=False)
     except Exception as error:
-        raise FatalError(
+        raise UnobtainableError(
             f"the Sentence-BERT model {model!r}, which compares the two runs' answers, cannot be loaded: "
             f"{type(error).__name__}: {error}\n"
             "It comes from the Hugging Face hub or its cache. Without a connection, name a folder with it "

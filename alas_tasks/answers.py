@@ -145,7 +145,7 @@ def read_option(answer: str | None) -> str | None:
     if marked and (len(set(marked)) == 1 or _opens_with_choice(text, marked)):
         return marked[0]
     articles = {match.start() + match.group().index("A") for match in _ARTICLE.finditer(text)}
-    bare = {letter for letter in _letters(_BARE, text, articles)}
+    bare = set(_letters(_BARE, text, articles))
     return bare.pop() if len(bare) == 1 and not marked else None
 
 

@@ -7,7 +7,10 @@
 ``instruction``         what the model is asked, or null where the task asks every document the same
 ``target``              the gold answer, or null
 ``speaker``             who speaks, or null
+``language``            the language spoken, or null: that of the task
 ``words``               ``[{"word", "start", "end"}, ...]``, gold timestamps in seconds, or null
+``part``                ``{"begin", "end", "unit", "channel"}``, the part of the recording that the row is
+                        about (`alas_tasks.audio.Part`), or null: all of it
 ======================  =============================================================================
 """
 
@@ -26,11 +29,22 @@ from alas_metric.errors import FatalError
 ENCODED_AUDIO = datasets.Audio(decode=False)
 """Audio as it is stored: ``datasets`` decodes with torchcodec and FFmpeg, which a fresh machine lacks."""
 
-TEXT_COLUMNS = ("uid", "transcript", "instruction", "target", "speaker")
+TEXT_COLUMNS = ("uid", "transcript", "instruction", "target", "speaker", "language")
 
 _WORDS = [{"word": datasets.Value("string"), "start": datasets.Value("float64"), "end": datasets.Value("float64")}]
+_PART = {
+    "begin": datasets.Value("float64"),
+    "end": datasets.Value("float64"),
+    "unit": datasets.Value("string"),
+    "channel": datasets.Value("int64"),
+}
 FEATURES = datasets.Features(
-    {**{name: datasets.Value("string") for name in TEXT_COLUMNS}, "words": _WORDS, "audio": ENCODED_AUDIO}
+    {
+        **{name: datasets.Value("string") for name in TEXT_COLUMNS},
+        "words": _WORDS,
+        "part": _PART,
+        "audio": ENCODED_AUDIO,
+    }
 )
 AUDIO_TYPE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 

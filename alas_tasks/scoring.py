@@ -1,9 +1,9 @@
 """From a record in the harness's response to the metrics of its table.
 
-The YAML files name what this module makes from the registry of `alas_metric.corpus.aggregate`, so that the two cannot
+The YAML files name what this module makes from the table of `alas_metric.corpus.metrics`, so that the two cannot
 differ:
 
-- ``process_results_<kind>`` and ``metric_list_<kind>``, where the kind is a key of `TASK_METRICS`;
+- ``process_results_<kind>`` and ``metric_list_<kind>``, where the kind is one of `KINDS`;
 - ``aggregate_<key>`` for every metric, for a YAML that lists metrics itself.
 """
 
@@ -15,23 +15,20 @@ from typing import Any
 from loguru import logger
 
 from alas_metric.corpus import aggregate as corpus
+from alas_metric.corpus.answer_filter import THRESHOLD
+from alas_metric.corpus.metrics import METRICS
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
 
-TASK_METRICS: dict[str, tuple[str, ...]] = {
-    "free": ("answer_similarity", "answer_similarity_audio", "answer_similarity_text"),
-    "options": ("accuracy_audio", "accuracy_text"),
-    "labels": ("accuracy_audio", "accuracy_text", "uar_audio", "uar_text"),
-}
-"""What a kind of task reports besides ALAS: free answers, options (their letters mean nothing), labels."""
+KINDS = ("free", "options", "labels")
+"""Kinds of tasks by their answers: free ones, options (their letters mean nothing), labels."""
 
 _HIGHER_IS_BETTER = {"higher": True, "lower": False}
 
 
 def keys(kind: str) -> list[str]:
-    """Return the metrics of a kind of task: all those of ALAS, then its own."""
-    every_task = {key for own in TASK_METRICS.values() for key in own}
-    return [key for key in corpus.METRICS if key not in every_task] + list(TASK_METRICS[kind])
+    """Return the metrics of a kind of task, of `KINDS`: those of every task, then its own."""
+    return [key for key, metric in METRICS.items() if not metric.answers or kind in metric.answers]
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[Any], kind: str) -> dict[str, Any]:
@@ -44,7 +41,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[Any], kind: str) -
     Args:
         doc: the document, without its audio.
         results: the response, an `AlignmentRecord` as JSON.
-        kind: a key of `TASK_METRICS`.
+        kind: one of `KINDS`.
     """
     uid, speaker = str(doc.get("uid") or "?"), doc.get("speaker")
     try:
@@ -61,7 +58,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[Any], kind: str) -
 
 
 def _items(scores: DocumentScores, kind: str) -> dict[str, Any]:
-    items = corpus.document_items(scores, corpus.THRESHOLD)
+    items = corpus.document_items(scores, THRESHOLD)
     return {key: items[key] for key in keys(kind)}
 
 
@@ -80,7 +77,7 @@ def metric_list(kind: str) -> list[dict[str, Any]]:
         {
             "metric": key,
             "aggregation": _aggregation(key),
-            "higher_is_better": _HIGHER_IS_BETTER.get(str(corpus.METRICS[key].direction)),
+            "higher_is_better": _HIGHER_IS_BETTER.get(METRICS[key].direction),
         }
         for key in keys(kind)
     ]
@@ -109,9 +106,9 @@ def _processing(kind: str) -> Callable[[Mapping[str, Any], Sequence[Any]], dict[
 
 def __getattr__(name: str) -> Any:
     for prefix, make, known in (
-        ("process_results_", _processing, TASK_METRICS),
-        ("metric_list_", metric_list, TASK_METRICS),
-        ("aggregate_", _aggregation, corpus.METRICS),
+        ("process_results_", _processing, KINDS),
+        ("metric_list_", metric_list, KINDS),
+        ("aggregate_", _aggregation, METRICS),
     ):
         if name.startswith(prefix) and name.removeprefix(prefix) in known:
             return make(name.removeprefix(prefix))

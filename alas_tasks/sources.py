@@ -1,7 +1,7 @@
 """Where the data sets come from: files of the Hugging Face hub through one function, or local copies.
 
-Everything wrong with the data ends the run with `FatalError`: the harness retries and then swallows plain
-exceptions while it loads data, and other ranks would wait for hours.
+Everything wrong with the data ends the run with `FatalError`, which the harness neither retries nor swallows; see
+`model_patches.harness.failures`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_dir
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import FatalError, UnobtainableError
 from alas_metric.files import write_atomically
 from alas_metric.results.runs import LOCAL_COPY
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _commits: dict[str, str] = {}
 """The commit that was read last of each data set, in this process."""
@@ -77,6 +80,13 @@ LIBRISPEECH = HubSource(
     folder_variable="ALAS_LIBRISPEECH_DIR",
     revision_variable="ALAS_LIBRISPEECH_REVISION",
 )
+LIBRISPEECH_WORDS = HubSource(
+    repo_id="gilkeyio/librispeech-alignments",
+    revision="main",  # commit 0daa1eb when it was looked at; results state the one that was read
+    pattern="data/test_clean-*.parquet",
+    folder_variable="ALAS_LIBRISPEECH_WORDS_DIR",
+    revision_variable="ALAS_LIBRISPEECH_WORDS_REVISION",
+)
 IEMOCAP = HubSource(
     repo_id="AbstractTTS/IEMOCAP",
     revision="9f1696a135a65ce997d898d4121c952269a822ca",
@@ -103,7 +113,7 @@ def hub_files(repo_id: str, revision: str, pattern: str | Sequence[str], advice:
         advice: what else the user can do, for the message.
 
     Raises:
-        FatalError: If the files are neither in the cache nor to be had.
+        UnobtainableError: If the files are neither in the cache nor to be had.
     """
     from huggingface_hub import snapshot_download
 
@@ -111,19 +121,45 @@ def hub_files(repo_id: str, revision: str, pattern: str | Sequence[str], advice:
     try:
         folder = snapshot_download(repo_id, repo_type="dataset", revision=revision, allow_patterns=patterns)
     except Exception as error:
-        raise FatalError(
+        raise UnobtainableError(
             f"the data set {repo_id} ({revision}) cannot be had from the Hugging Face hub: {_reason(error)}\n"
             "Check the connection, or log in (hf auth login) and accept the data set's terms on its page. "
             f"{advice}"
         ) from error
     files = matching_files(Path(folder), patterns)
     if not files:
-        raise FatalError(
+        raise UnobtainableError(
             f"the data set {repo_id} ({revision}) has no file {' or '.join(patterns)}, or the cache's copy "
             f"({folder}) lacks it and the hub cannot be reached. {advice}"
         )
     _commits[repo_id] = Path(folder).name  # .../snapshots/<commit>
     return files
+
+
+def hub_columns_read(source: HubSource, columns: Sequence[str]) -> pa.Table:
+    """Return some columns of a data set's parquet files; of files with audio that is a few megabytes of hundreds.
+
+    Files that the cache holds are read; otherwise the hub is asked for the columns' ranges alone.
+
+    Raises:
+        Exception: Whatever the hub's library raises, if they are neither in the cache nor to be had.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from huggingface_hub import HfApi, HfFileSystem
+
+    repo, revision = source.repo_id, source.chosen_revision
+    cached = cached_files(repo, revision, source.pattern)
+    if cached:
+        _commits[repo] = next(path.name for path in cached[0].parents if path.parent.name == "snapshots")
+        return pa.concat_tables([pq.read_table(path, columns=list(columns)) for path in cached])
+    commit = HfApi().dataset_info(repo, revision=revision, timeout=20).sha
+    filesystem, tables = HfFileSystem(), []
+    for path in sorted(filesystem.glob(f"datasets/{repo}@{commit}/{source.pattern}")):
+        with filesystem.open(path, "rb") as file:
+            tables.append(pq.read_table(file, columns=list(columns)))
+    _commits[repo] = str(commit)
+    return pa.concat_tables(tables)
 
 
 def commits_read(configs: Mapping[str, Any]) -> dict[str, str]:
@@ -148,6 +184,11 @@ def cached_files(repo_id: str, revision: str, pattern: str | Sequence[str]) -> l
     return matching_files(Path(folder), patterns)
 
 
+def literal(path: Path | str) -> str:
+    """Return a path as a pattern that means this file alone: the datasets library takes names for patterns."""
+    return str(path).translate({ord(character): f"[{character}]" for character in "[*?"})
+
+
 def matching_files(folder: Path, patterns: Iterable[str]) -> list[Path]:
     """Return the files below ``folder`` whose relative name fits a pattern as the hub reads it, sorted."""
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
@@ -163,14 +204,14 @@ def env_folder(variable: str) -> Path | None:
     """Return the folder that an environment variable names, or None where it is not set.
 
     Raises:
-        FatalError: If there is no such folder.
+        UnobtainableError: If there is no such folder.
     """
     value = os.environ.get(variable, "").strip()
     if not value:
         return None
     folder = Path(value).expanduser().absolute()
     if not folder.is_dir():
-        raise FatalError(f"{variable}={value}: there is no such folder")
+        raise UnobtainableError(f"{variable}={value}: there is no such folder")
     return folder
 
 

@@ -86,20 +86,33 @@ def doc_to_visual(
     target = doc.get("target")
     if read_answer and target:
         target = read_answer(target) or target
-    words = doc.get("words")
     return [
         SpeechSample(
             uid=doc["uid"],
-            audio=doc.get("audio"),
+            audio=audio_of(doc),
             transcript=doc.get("transcript"),
             target=target,
-            words=[WordTiming(w["word"], w["start"], w["end"]) for w in words] if words is not None else None,
+            words=_words(doc.get("words")),
             speaker=doc.get("speaker"),
             read_answer=read_answer,
-            language=settings.get("language") or "en",
+            language=doc.get("language") or settings.get("language") or "en",
             answers=settings.get("answers"),
         )
     ]
+
+
+def audio_of(doc: Mapping[str, Any]) -> Audio:
+    """Return a document's audio, with the part of the recording that it is about where it is not about all of it."""
+    audio, part = doc.get("audio"), doc.get("part")
+    return {**audio, "part": part} if audio and part else audio
+
+
+def _words(words: Sequence[Mapping[str, Any]] | None) -> list[WordTiming] | None:
+    """Return word timestamps; NaN stands for times that a word has not."""
+    if words is None:
+        return None
+    times = [(w["word"], *(float("nan") if w[edge] is None else w[edge] for edge in ("start", "end"))) for w in words]
+    return [WordTiming(*word) for word in times]
 
 
 def doc_to_messages(

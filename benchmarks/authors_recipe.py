@@ -35,7 +35,7 @@ from timing import in_turns, show
 
 from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record
 from alas_metric.document.paths import reference_path
-from alas_metric.document.similarity import compare
+from alas_metric.document.similarity import similarities
 from model_patches.adapters.capture import pool_words
 from model_patches.families.qwen2_audio import Qwen2AudioAdapter
 from model_patches.run.paired import PairedRuns
@@ -98,7 +98,7 @@ def on_a_whole_document(arguments: argparse.Namespace, folder: Path) -> None:
         prepared, audio = document(seconds)
         (record,) = runs([prepared], [audio], generation)
         theirs, size = recipe(adapter, prepared, audio, generation, folder)
-        np.testing.assert_allclose(theirs, score_record(record).columns["alas"], atol=0.05)
+        np.testing.assert_allclose(theirs, score_record(record).columns["alas_raw"], atol=0.05)
         print(f"tiny model, {seconds:.1f} s of audio, {len(prepared.units)} words, {tokens} new tokens")
         actions = {
             "answers alone": partial(plain, adapter, prepared, audio, generation),
@@ -139,14 +139,14 @@ def seven_b(arguments: argparse.Namespace, folder: Path) -> None:
 
     def ours() -> AlignmentRecord:
         compared = [
-            compare(pool_words(text, words), audio.index_select(0, positions).float())
+            similarities(pool_words(text, words), audio.index_select(0, positions).float())
             for text, audio in zip(*runs.values(), strict=True)
         ]
         made = _record(torch.stack(compared).numpy(), timings)
         made.to_json()
         return made
 
-    np.testing.assert_allclose(theirs(), score_record(ours()).columns["alas"], atol=0.05)
+    np.testing.assert_allclose(theirs(), score_record(ours()).columns["alas_raw"], atol=0.05)
     times = in_turns({"this plugin": ours, "the authors' recipe": theirs}, arguments.rounds)
     print(
         f"7B shapes: {layers} layers, {num_words} words, {num_frames} positions, {arguments.steps} new tokens, float16"

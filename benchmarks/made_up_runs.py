@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from alas_metric import AlignmentRecord, WordTiming
-from alas_metric.document.record import PATH_KINDS, STATES
+from alas_metric.document.record import PATH_KINDS
+from alas_metric.document.similarity import FORMS
 
 FRAME_SECONDS = 0.04
 WORDS_PER_SECOND = 2.7
@@ -57,12 +58,12 @@ def record(
     generator = np.random.default_rng([seed, index])
     starts = np.array([word.start for word in words[1:]]) / FRAME_SECONDS
     errors = jitter * (1 + np.abs(np.arange(layers) - layers // 2) / 4) / FRAME_SECONDS
-    spread = {"raw": 1.0, "centred": 0.8, "raw_chance": 20.0, "centred_chance": 20.0}
+    spread = {"raw": 1.0, "centred": 0.8, "standardised": 0.6}
     paths = {}
     for kind in PATH_KINDS:
-        noise = generator.normal(0, 1, (layers, len(starts))) * errors[:, None] * spread[kind]
+        noise = generator.normal(0, 1, (layers, len(starts))) * errors[:, None] * spread.get(kind, 20.0)
         paths[kind] = _paths(starts + noise, num_frames)
-    hits = np.minimum(generator.uniform(0.2, 0.8, (2, layers)) * num_frames, num_frames)
+    hits = np.minimum(generator.uniform(0.2, 0.8, (len(FORMS), layers)) * num_frames, num_frames)
     agreement = float(generator.uniform(0.5, 1.0))
     text = " ".join(word.word for word in words)
     return AlignmentRecord(
@@ -74,7 +75,7 @@ def record(
         references={"whisper:large-v3:align": words},
         reference="whisper:large-v3:align",
         paths=paths,
-        hits={"whisper:large-v3:align": dict(zip(STATES, hits, strict=True))},
+        reference_sums={"whisper:large-v3:align": {"frame_hits": dict(zip(FORMS, hits, strict=True))}},
         speaker=f"speaker {index % NUM_SPEAKERS}",
         instruction="What is said? Answer the  question as short as possible (in 10-15 words)",
         target="it is what it is",

@@ -19,12 +19,13 @@ import numpy as np
 import torch
 
 from alas_metric.document.paths import WordTiming
+from alas_metric.document.similarity import similarities
 from alas_metric.document.units import Unit, split_units
 from alas_metric.errors import FatalError, SkipDocument
 from alas_tasks.audio import SAMPLE_RATE, load_audio
 from alas_tasks.demo.files import TEST_SPLIT
 from model_patches.adapters.adapter import Prompts, SpeechAdapter
-from model_patches.adapters.capture import FrameSimilarity, WordPooling, capture_prefill, verify_capture
+from model_patches.adapters.capture import LayerVectors, WordPooling, capture_prefill, verify_capture
 from model_patches.adapters.loading import load_pretrained
 from model_patches.adapters.stride import noise
 from model_patches.probing import probe
@@ -237,10 +238,15 @@ def _similarities(trial: Trial, audios: Sequence[np.ndarray]) -> list[np.ndarray
     pooling = WordPooling(read.words)
     with capture_prefill(adapter.decoder, pooling):
         adapter.generate(read.inputs, max_new_tokens=1, do_sample=False)
-    frames = FrameSimilarity(heard.positions, pooling.vectors)
+    kept: list[list[torch.Tensor]] = [[] for _ in audios]
+    frames = LayerVectors(heard.positions, pooling.vectors, [partial(_keep_similarity, row) for row in kept])
     with capture_prefill(adapter.decoder, frames):
         adapter.generate(heard.inputs, max_new_tokens=1, do_sample=False)
-    return [frames.of_row(row) for row in range(count)]
+    return [torch.stack(row).numpy() for row in kept]
+
+
+def _keep_similarity(row: list[torch.Tensor], _layer: int, words: torch.Tensor, frames: torch.Tensor) -> None:
+    row.append(similarities(words, frames).cpu())
 
 
 def document(trial: Trial) -> str:

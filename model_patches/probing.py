@@ -67,7 +67,7 @@ def probe(
 
     Example:
         >>> record = probe(model, processor, "speech.wav", "the quick brown fox")  # doctest: +SKIP
-        >>> alas_metric.score_record(record).columns["alas"]  # one value per layer  # doctest: +SKIP
+        >>> alas_metric.score_record(record).columns["alas_raw"]  # one value per layer  # doctest: +SKIP
     """
     source = (
         {"path": audio, "bytes": None} if isinstance(audio, str) else {"array": audio, "sampling_rate": sampling_rate}

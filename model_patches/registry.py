@@ -45,6 +45,7 @@ class Family:
         checkpoints: what it is known to read; `probe` finds the adapter by their model types.
         chat_class: the class that takes chat requests, for ids that the harness knows in both kinds.
         others_need: packages that the harness's own tasks on this id import.
+        other_weights: model arguments besides ``pretrained`` that name weights, with their defaults.
     """
 
     model_id: str
@@ -53,6 +54,7 @@ class Family:
     checkpoints: tuple[Checkpoint, ...]
     chat_class: str | None = None
     others_need: tuple[str, ...] = ()
+    other_weights: tuple[tuple[str, str | None], ...] = ()
 
 
 FAMILIES = (
@@ -83,6 +85,7 @@ FAMILIES = (
                 tried="recorded outputs of the original code",
             ),
         ),
+        other_weights=(("beats", None), ("llama", "lmsys/vicuna-7b-v1.5"), ("whisper", "openai/whisper-large-v2")),
     ),
     Family(
         model_id="audio_flamingo_3",

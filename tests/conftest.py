@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from loguru import logger
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -21,10 +24,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "alas_tasks")]
 
 REPO = Path(__file__).resolve().parent.parent
-# What tests need and the repository is too small for; beside the repository, or where the variable says.
-SHARED = Path(os.environ.get("ALAS_SHARED", REPO.parent / "shared"))
-JFK = SHARED / "audio" / "jfk.flac"
-SALMONN = SHARED / "conformance" / "salmonn"
+DATA = REPO / "tests" / "data"
+# The full set of what tests/data holds in small; beside the repository, or where the variable says.
+FULL_SALMONN = Path(os.environ.get("ALAS_SHARED", REPO.parent / "shared")) / "conformance" / "salmonn"
+
+
+def pytest_configure() -> None:
+    """Say what is wrong with the environment, rather than let hundreds of tests fail of it."""
+    from alas_tasks.installation import complaints
+
+    if problems := complaints():
+        raise pytest.UsageError("\n".join(["the tests need other packages:", *problems]))
 
 
 LONGEST_FIRST = ("test_command_line", "test_harness_options", "test_whisper_reference", "test_session")
@@ -70,11 +80,10 @@ def whisper_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def jfk() -> Path:
-    """Real speech: 11 s of a president."""
-    if not JFK.exists():
-        pytest.skip("the clip jfk.flac is not beside the repository")
-    return JFK
+def jfk() -> np.ndarray:
+    """Real speech: 11 s of a president, 16 kHz, mono."""
+    samples, _ = soundfile.read(DATA / "jfk.flac", dtype="float32")
+    return samples
 
 
 @pytest.fixture(scope="session")
@@ -88,9 +97,15 @@ def qwen2_audio(qwen2_audio_folder: Path):
 @pytest.fixture(scope="session")
 def salmonn_folder() -> Path:
     """Tiny files in SALMONN's formats, with what the original code made of them."""
-    if not SALMONN.exists():
-        pytest.skip(f"the conformance data of SALMONN is not at {SALMONN}; ALAS_SHARED names its parent folder")
-    return SALMONN
+    return DATA / "salmonn"
+
+
+@pytest.fixture(scope="session")
+def full_salmonn_folder() -> Path:
+    """The same with longer clips and a batch, where it is at hand."""
+    if not FULL_SALMONN.exists():
+        pytest.skip("SALMONN's longer clips and batch are not in the repository, see tests/data/README.md")
+    return FULL_SALMONN
 
 
 @pytest.fixture(scope="session")
@@ -99,3 +114,39 @@ def salmonn(salmonn_folder: Path):
     from salmonn_conformance import load_tiny
 
     return load_tiny(salmonn_folder)
+
+
+# What a run leaves out, said at its end. Workers of pytest-xdist deselect, and hand their counts to the main process.
+
+LEFT_OUT = pytest.StashKey[Counter]()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count the tests that are not run, by the marker that leaves them out."""
+    for item in items:
+        marks = [name for name in ("slow", "gpu") if item.get_closest_marker(name)]
+        reason = f"run them with -m {marks[0]}" if marks else "not chosen"
+        item.config.stash.setdefault(LEFT_OUT, Counter())[reason] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand a worker's counts to the main process."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash.get(LEFT_OUT, {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error: object) -> None:
+    """Take a worker's counts; every worker has the same."""
+    node.config.stash[LEFT_OUT] = Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print how many tests were left out, and why."""
+    left_out = Counter(config.stash.get(LEFT_OUT, {}))
+    for report in terminalreporter.stats.get("skipped", []):
+        left_out[report.longrepr[2].removeprefix("Skipped: ")] += 1
+    if left_out:
+        terminalreporter.section("left out")
+    for reason, number in left_out.most_common():
+        terminalreporter.write_line(f"{number:5} {reason}")

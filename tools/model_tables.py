@@ -1,4 +1,6 @@
-"""Write the tables of models in docs/models.md from the registry::
+"""Write the tables of models in docs/models.md from the registry.
+
+Run::
 
     python tools/model_tables.py
 

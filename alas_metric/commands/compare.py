@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alas_metric.commands.shared import (
     add_board_options,
@@ -16,9 +16,6 @@ from alas_metric.commands.shared import (
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.errors import FatalError
 from alas_metric.texts import csv_text
-
-if TYPE_CHECKING:
-    pass
 
 
 def add_parser(subparsers: Any) -> None:

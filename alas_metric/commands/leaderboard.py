@@ -6,7 +6,7 @@ import argparse
 import json
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from alas_metric.commands.shared import (
     add_board_options,
@@ -16,13 +16,11 @@ from alas_metric.commands.shared import (
     write_files,
 )
 from alas_metric.corpus.answer_filter import THRESHOLD
+from alas_metric.corpus.metrics import RANKING
 from alas_metric.errors import FatalError
-from alas_metric.leaderboard.board import DEFAULT_SORT, Board, board_data, build_board, pair_rows
+from alas_metric.leaderboard.board import Board, board_data, build_board, pair_rows
 from alas_metric.leaderboard.entry import COLUMNS
 from alas_metric.texts import csv_text
-
-if TYPE_CHECKING:
-    pass
 
 
 def add_parser(subparsers: Any) -> None:
@@ -36,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
     leaderboard.add_argument("run_dirs", type=Path, nargs="+", metavar="RUN_DIR", help="lmms-eval's --output_path")
     leaderboard.add_argument(
         "--sort",
-        default=DEFAULT_SORT,
+        default=RANKING,
         metavar="COLUMN",
         help=f"one of {', '.join(column.key for column in COLUMNS)}, of another than the first task as TASK:COLUMN; "
         "default: %(default)s",
@@ -70,7 +68,12 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
         write_files(arguments.output, files)
         for task in board.tasks:
             draw_figure(arguments.output / f"curves-{task}", model_curves, board.of_task(task), board.ranked_by, task)
-    return 0
+    return 1 if any(gives_nothing(folder, board) for folder in arguments.run_dirs) else 0
+
+
+def gives_nothing(folder: Path, board: Board) -> bool:
+    """Tell whether no run of a folder stands in the leaderboard; the messages say why."""
+    return not any(folder.resolve() in entry.run.samples.resolve().parents for entry in board.entries.values())
 
 
 def _command(arguments: argparse.Namespace) -> str:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from alas_metric.commands.shared import add_run_options, add_scoring_options, chosen_runs, report, writing
+from alas_metric.commands.terminal import console, show_table
 from alas_metric.corpus.aggregate import Brief
-from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.metrics import ROWS, caution
+from alas_metric.document.similarity import FORMS
 from alas_metric.errors import FatalError
+from alas_metric.numbers import ARROWS, number, span
 from alas_metric.results.runs import Run, RunScores, score_run
-
-_FILE_WIDTH = 110
-"""Columns of a table that goes to a file or a pipe, which has no width of its own."""
-_ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 
 
 def add_parser(subparsers: Any) -> None:
@@ -32,6 +29,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_run_options(score)
     add_scoring_options(score)
+    score.add_argument("--all", action="store_true", help="print every metric, not only the most wanted")
     score.add_argument("--json", type=Path, metavar="FILE", help="write all values, layers included, to this file")
     score.set_defaults(func=_score)
 
@@ -41,9 +39,9 @@ def _score(arguments: argparse.Namespace) -> int:
     found = [scores for run in chosen_runs(arguments) if (scores := _try_run(run, arguments)) is not None]
     if not found:
         raise FatalError(f"nothing to score in {arguments.run_dir}; the messages above say why")
-    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    place = console(110)
     for scores in found:
-        console.print(_table(scores))
+        show_table(place, _table(scores, arguments.all))
     if arguments.json is not None:
         _write(arguments.json, [_entry(scores, arguments) for scores in found])
     return 0
@@ -60,37 +58,36 @@ def _try_run(run: Run, arguments: argparse.Namespace) -> RunScores | None:
     return scores
 
 
-def _table(scores: RunScores) -> Table:
-    """Return the table of one run: scalars, and short forms of the rest."""
+def _table(scores: RunScores, every: bool) -> Table:
+    """Return the table of one run: a line a metric, in the form of similarity that it is read in, and in all three."""
     run = scores.run
-    table = Table(title=Text(f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)"))
+    curves = dict((scores.values.get("layers") or {}).items())
+    table = Table(
+        title=Text(f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)"), caption=caution(curves)
+    )
     table.add_column("metric", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("value", justify="right")
-    table.add_column("95 % interval", justify="right", no_wrap=True)
+    for name in ("value", "95 % interval", *FORMS):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("unit")
-    curves = scores.values.get("layers") or {}
-    for key, value in scores.values.items():
-        metric = METRICS[key]
-        arrow = _ARROWS[metric.direction]
-        table.add_row(key, arrow, _shown(value), _shown_interval(curves.get(key)), metric.unit)
+    for row in ROWS:
+        if row.key in scores.values and (row.shown or every):
+            forms = [number(scores.values[f"{row.key}_{form}"]) if row.form else "" for form in FORMS]
+            ends = _interval(curves.get(row.key))
+            table.add_row(row.key, ARROWS[row.direction], _shown(scores.values[row.key]), ends, *forms, row.unit)
     return table
 
 
 def _shown(value: Any) -> str:
-    if value is None:
-        return "N/A"
     if isinstance(value, Brief):
         counts = {name: count for name, count in value.items() if isinstance(count, int)}
         return "\n".join(f"{name} {count}" for name, count in (counts or value.summary).items())
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return number(value)
 
 
-def _shown_interval(curve: Any) -> str:
-    if curve is None:
-        return ""
-    low, high = (curve.get(f"headline_{end}", curve.get(end)) for end in ("low", "high"))
-    return "" if low is None or high is None else f"{_shown(low)} to {_shown(high)}"
+def _interval(curve: Any) -> str:
+    """Return the interval of a metric of layers, or of the best layer."""
+    return "" if curve is None else span(*(curve.get(f"headline_{end}", curve.get(end)) for end in ("low", "high")))
 
 
 def _entry(scores: RunScores, arguments: argparse.Namespace) -> dict[str, Any]:

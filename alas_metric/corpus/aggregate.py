@@ -1,14 +1,12 @@
 """From the scores of documents to the values of a corpus.
 
-Every metric goes through two functions, so that the harness, `summarise` and the ``alas score`` command
-cannot
-differ: `document_items` gives one small JSON-able item per document and metric, `aggregate` turns the items
-of a metric into its value. Values do not depend on the order of the items: sums are exactly rounded, and the
-bootstrap adds whole numbers.
+Every metric goes through two functions, so that the harness, `summarise` and the ``alas score`` command cannot differ:
+`document_items` gives one small JSON-able item per document and metric, `aggregate` turns the items of a metric into
+its value. Values do not depend on the order of the items: sums are exactly rounded, and the bootstrap adds whole
+numbers.
 
-Per layer, errors are means over documents, accuracies and skills are ratios of sums over documents. The
-headline is the unweighted mean of the values of layers 1..L; layer 0, what enters the first decoder layer,
-stands apart.
+Per layer, a value comes from sums over documents, as its row of the table of metrics says. The headline is the
+unweighted mean of the values of layers 1..L; layer 0, what enters the first decoder layer, stands apart.
 """
 
 from __future__ import annotations
@@ -22,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from alas_metric.corpus.answer_filter import THRESHOLD, kept
-from alas_metric.corpus.bootstrap import RESAMPLES, headline_samples, interval, resampled
+from alas_metric.corpus.bootstrap import RESAMPLES, Samples, interval, resampled
 from alas_metric.corpus.layers import Item, best_layer_of, headline, items_entering, values_of_layers
-from alas_metric.corpus.metrics import CONSTANT, LAYERED, METRICS, Metric
+from alas_metric.corpus.metrics import LAYERED, METRICS
+from alas_metric.document.metric import DOCUMENTS, Metric, Statistic, Sums
 from alas_metric.document.scores import DocumentScores
 
 
@@ -81,8 +80,12 @@ def document_items(scores: DocumentScores, threshold: float = THRESHOLD) -> dict
 def _item(metric: Metric, scores: DocumentScores, columns: Mapping[str, Any], passes: bool) -> Item:
     """Return what a document contributes to one metric."""
     populations = {"kept": passes, "scorable": scores.skipped is None, "documents": True}
-    item = {"uid": scores.uid, "speaker": scores.speaker}
-    return item | _FORMS[metric.kind].item(metric, scores, columns, passes) if populations[metric.population] else item
+    item: Item = {"uid": scores.uid, "speaker": scores.speaker}
+    if not populations[metric.population]:
+        return item
+    if isinstance(metric.source, Sums):
+        return item | _sums_item(metric.source, scores, columns)
+    return item | _STATISTICS[metric.source.kind].item(metric.source.of, scores, columns, passes)
 
 
 def aggregate(key: str, items: Iterable[Item]) -> Any:
@@ -100,8 +103,15 @@ def aggregate(key: str, items: Iterable[Item]) -> Any:
     """
     if key not in METRICS:
         raise ValueError(f"unknown metric {key!r}; expected one of {sorted(METRICS)}")
-    metric = METRICS[key]
-    return _FORMS[metric.kind].value(metric, sorted(items, key=lambda item: str(item["uid"])))
+    return _value(METRICS[key].source, items)
+
+
+def _value(source: Sums | Statistic, items: Iterable[Item]) -> Any:
+    """Return what a source gives over a corpus."""
+    members = sorted(items, key=lambda item: str(item["uid"]))
+    if isinstance(source, Sums):
+        return headline(values_of_layers(source, items_entering(source, members)))
+    return _STATISTICS[source.kind].value(source.of, members)
 
 
 def summarise(
@@ -125,48 +135,46 @@ def summarise(
     if unknown:
         raise ValueError(f"unknown metrics {unknown}; expected some of {sorted(METRICS)}")
     known = [(scores, _columns(scores), kept(scores, threshold)) for scores in documents]
-    # The items of one metric at a time: those of all metrics take several times the memory of the scores.
-    return {key: aggregate(key, (_item(METRICS[key], *each) for each in known)) for key in wanted}
+    values: dict[tuple[Sums | Statistic, str], Any] = {}
+    for metric in (METRICS[key] for key in wanted):
+        # The default form of a metric and its form by name are one; and the items of all metrics at a time would take
+        # several times the memory of the scores.
+        if (metric.source, metric.population) not in values:
+            items = (_item(metric, *each) for each in known)
+            values[metric.source, metric.population] = _value(metric.source, items)
+    return {key: values[METRICS[key].source, METRICS[key].population] for key in wanted}
 
 
 # Columns of a document
 
 
 def _columns(scores: DocumentScores) -> dict[str, Any]:
-    """Return the columns of a document, and as one number those that are the same in every layer."""
-    return {name: float(column[0]) if name in CONSTANT else column for name, column in scores.columns.items()}
+    """Return the columns of a document, as one number those that are the same in every layer."""
+    return {name: float(column[0]) if _is_constant(column) else column for name, column in scores.columns.items()}
+
+
+def _is_constant(column: np.ndarray) -> bool:
+    return bool(len(column)) and bool((column == column[0]).all())
 
 
 def _jsonable(column: Any) -> Any:
     return column if isinstance(column, float) else np.asarray(column, np.float64).tolist()
 
 
-def _column_item(metric: Metric, scores: DocumentScores, columns: Mapping[str, Any], _: bool) -> Item:
-    """Return the columns of a metric; nothing if one is undefined for this document."""
-    if not columns.keys() >= set(metric.columns):
+def _sums_item(sums: Sums, scores: DocumentScores, columns: Mapping[str, Any]) -> Item:
+    """Return the columns that are added up; nothing if one is undefined for this document."""
+    names = [name for name in sums.columns if name != DOCUMENTS]
+    if not columns.keys() >= set(names):
         return {}
-    item: Item = {"layers": _num_layers(scores), "columns": {name: columns[name] for name in metric.columns}}
-    if metric.kind == "mean":
-        own = headline(_broadcast(columns[metric.numerator], item["layers"]))
+    item: Item = {"layers": _num_layers(scores), "columns": {name: columns[name] for name in names}}
+    if sums.is_mean:
+        own = headline(np.broadcast_to(columns[names[0]], item["layers"]).tolist())
         item |= {} if own is None else {"score": own}
     return item
 
 
 def _num_layers(scores: DocumentScores) -> int:
     return len(next(iter(scores.columns.values()), ()))
-
-
-def _broadcast(column: Any, num_layers: int) -> Sequence[float]:
-    return [column] * num_layers if isinstance(column, float) else column
-
-
-def _layered_value(metric: Metric, items: Sequence[Item]) -> float | None:
-    return headline(values_of_layers(metric, items_entering(metric, items)))
-
-
-def _best_layer_value(_: Metric, items: Sequence[Item]) -> int | None:
-    metric = METRICS["alas_skill"]
-    return best_layer_of(values_of_layers(metric, items_entering(metric, items)))
 
 
 def layer_items(documents: Iterable[DocumentScores], threshold: float = THRESHOLD) -> list[Item]:
@@ -178,7 +186,7 @@ def layer_items(documents: Iterable[DocumentScores], threshold: float = THRESHOL
     """
     passing = [scores for scores in documents if kept(scores, threshold) and scores.columns]
     return [
-        {"uid": scores.uid, "speaker": scores.speaker} | _layers_item(METRICS["layers"], scores, _columns(scores), True)
+        {"uid": scores.uid, "speaker": scores.speaker} | _layers_item("", scores, _columns(scores), True)
         for scores in passing
     ]
 
@@ -187,35 +195,63 @@ def layer_values(key: str, items: Sequence[Item]) -> list[float | None]:
     """Return a layered metric's value of each layer 0..L, None where undefined; an empty list without documents.
 
     Args:
-        key: of `METRICS`, of a kind in `LAYERED`.
+        key: of `LAYERED`.
         items: see `layer_items`.
     """
-    return values_of_layers(METRICS[key], items_entering(METRICS[key], items))
+    return values_of_layers(LAYERED[key], items_entering(LAYERED[key], items))
 
 
-def layer_samples(keys: Iterable[str], items: Sequence[Item], resamples: int = RESAMPLES) -> dict[str, np.ndarray]:
-    """Return layered metrics in each bootstrap resample, (resamples, L + 1), NaN where undefined.
+def layer_samples(keys: Iterable[str], items: Sequence[Item], resamples: int = RESAMPLES) -> dict[str, Samples]:
+    """Return layered metrics in each bootstrap resample.
 
     The draws depend on the ids and speakers of the items alone: for two models on the same documents the resamples
     are the same, row by row, which makes differences paired.
 
     Args:
-        keys: of `METRICS`, of a kind in `LAYERED`.
+        keys: of `LAYERED`.
         items: see `layer_items`.
         resamples: how many.
 
     Returns:
         By key; a key is absent where no document defines it or all documents are of one speaker.
     """
-    return resampled({key: METRICS[key] for key in keys}, items, resamples) if items else {}
+    return resampled({key: LAYERED[key] for key in keys}, items, resamples) if items else {}
 
 
-def _curve(values: list[float | None], samples: np.ndarray | None) -> dict[str, Any]:
+# Every layer
+
+
+def _layers_item(_: str, scores: DocumentScores, columns: Mapping[str, Any], passes: bool) -> Item:
+    return {"layers": _num_layers(scores), "kept": passes, "columns": dict(columns)}
+
+
+def _layers_value(_: str, items: Sequence[Item]) -> Brief:
+    """Return every layered metric's values of all layers with intervals, and the best layers."""
+    curves: dict[str, Any] = {}
+    populations = {"kept": [item for item in items if item.get("kept")], "scorable": list(items)}
+    samples: dict[str, Samples] = {}
+    for population, members in populations.items():
+        sources = {key: sums for key, sums in LAYERED.items() if METRICS[key].population == population}
+        samples |= resampled(sources, [item for item in members if "columns" in item])
+    made: dict[tuple[Sums, str], dict[str, Any]] = {}
+    for key, sums in LAYERED.items():
+        metric = METRICS[key]
+        if (sums, metric.population) not in made:
+            made[sums, metric.population] = _curve(metric, populations[metric.population], samples.get(key))
+        curves[key] = made[sums, metric.population]
+    for key, metric in METRICS.items():
+        if isinstance(metric.source, Statistic) and metric.source.kind == "best_layer":
+            curves[key] = _best_layer_entry(curves[metric.source.of]["values"], samples.get(metric.source.of))
+    return Brief(curves, {"layers": max((item.get("layers", 0) for item in items), default=0)})
+
+
+def _curve(metric: Metric, members: Sequence[Item], samples: Samples | None) -> dict[str, Any]:
     """Return one metric's entry of ``layers``."""
-    columns = [None] * len(values) if samples is None else list(samples.T)
-    intervals = [interval(column) for column in columns]
+    entering = items_entering(LAYERED[metric.key], members)
+    values = values_of_layers(LAYERED[metric.key], entering)
+    intervals = [(None, None)] * len(values) if samples is None else samples.layer_intervals()
     mean = headline(values)
-    low, high = interval(None if samples is None or mean is None else headline_samples(samples))
+    low, high = (None, None) if samples is None or mean is None else samples.interval()
     return {
         "values": values,
         "low": [low for low, _ in intervals],
@@ -223,83 +259,72 @@ def _curve(values: list[float | None], samples: np.ndarray | None) -> dict[str, 
         "headline": mean,
         "headline_low": low,
         "headline_high": high,
+        "documents": len(entering),
+        "clusters": min(len(entering), 1) if samples is None else samples.clusters,
+        "baselines": {
+            label: values_of_layers(sums, items_entering(sums, members)) for label, sums in metric.baselines.items()
+        },
     }
 
 
-def _best_layer_entry(values: Sequence[float | None], samples: np.ndarray | None) -> dict[str, Any]:
+def _best_layer_entry(values: Sequence[float | None], samples: Samples | None) -> dict[str, Any]:
     """Return the best layer with intervals; in each resample it is chosen anew."""
     layer = best_layer_of(values)
-    entry: dict[str, Any] = {
-        "layer": layer,
-        "low": None,
-        "high": None,
-        "skill": None,
-        "skill_low": None,
-        "skill_high": None,
-    }
+    entry: dict[str, Any] = dict.fromkeys(("layer", "low", "high", "skill", "skill_low", "skill_high"))
+    entry["layer"] = layer
     if layer is None:
         return entry
     entry["skill"] = values[layer]
-    rows = np.zeros((0, 1)) if samples is None else samples[:, 1:][np.isfinite(samples[:, 1:]).any(axis=1)]
+    if samples is None:
+        return entry
+    rows = samples.values[:, 1:][np.isfinite(samples.values[:, 1:]).any(axis=1)]
     if len(rows):
         chosen = np.nanargmax(rows, axis=1)
-        low, high = np.percentile(chosen + 1, [2.5, 97.5], method="inverted_cdf")
-        entry |= {"low": int(low), "high": int(high)}
-        entry["skill_low"], entry["skill_high"] = interval(rows[np.arange(len(rows)), chosen])
+        low, high = interval(chosen + 1, samples.clusters, "inverted_cdf")
+        entry |= {"low": low if low is None else int(low), "high": high if high is None else int(high)}
+        entry["skill_low"], entry["skill_high"] = interval(rows[np.arange(len(rows)), chosen], samples.clusters)
     return entry
 
 
-def _layers_value(_: Metric, items: Sequence[Item]) -> Brief:
-    """Return every layered metric's values of all layers with intervals."""
-    curves: dict[str, Any] = {}
-    populations = {"kept": [item for item in items if item.get("kept")], "scorable": list(items)}
-    samples: dict[str, np.ndarray] = {}
-    layered = {key: metric for key, metric in METRICS.items() if metric.kind in LAYERED}
-    for population, members in populations.items():
-        metrics = {key: metric for key, metric in layered.items() if metric.population == population}
-        samples |= resampled(metrics, [item for item in members if "columns" in item])
-    for key, metric in layered.items():
-        values = values_of_layers(metric, items_entering(metric, populations[metric.population]))
-        curves[key] = _curve(values, samples.get(key))
-    curves["best_layer"] = _best_layer_entry(curves["alas_skill"]["values"], samples.get("alas_skill"))
-    return Brief(curves, {"layers": max((item.get("layers", 0) for item in items), default=0)})
+def _best_layer_item(of: str, scores: DocumentScores, columns: Mapping[str, Any], _: bool) -> Item:
+    return _sums_item(LAYERED[of], scores, columns)
 
 
-def _layers_item(_: Metric, scores: DocumentScores, columns: Mapping[str, Any], passes: bool) -> Item:
-    return {"layers": _num_layers(scores), "kept": passes, "columns": dict(columns)}
+def _best_layer_value(of: str, items: Sequence[Item]) -> int | None:
+    return best_layer_of(layer_values(of, items))
 
 
 # Counts and answers
 
 
-def _count_item(metric: Metric, scores: DocumentScores, _: Mapping[str, Any], passes: bool) -> Item:
-    return {"counted": passes if metric.numerator == "kept" else bool(getattr(scores, metric.numerator))}
+def _count_item(of: str, scores: DocumentScores, _: Mapping[str, Any], passes: bool) -> Item:
+    return {"counted": passes if of == "kept" else bool(getattr(scores, of))}
 
 
-def _count_value(_: Metric, items: Sequence[Item]) -> int:
+def _count_value(_: str, items: Sequence[Item]) -> int:
     return sum(bool(item.get("counted")) for item in items)
 
 
-def _cause_item(_: Metric, scores: DocumentScores, __: Mapping[str, Any], ___: bool) -> Item:
+def _cause_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: bool) -> Item:
     return {} if scores.skipped is None else {"cause": scores.skipped}
 
 
-def _cause_value(_: Metric, items: Sequence[Item]) -> Brief:
+def _cause_value(_: str, items: Sequence[Item]) -> Brief:
     causes = Counter(item["cause"] for item in items if "cause" in item)
     return Brief({cause: causes[cause] for cause in sorted(causes)}, {"documents": causes.total()})
 
 
-def _value_item(metric: Metric, scores: DocumentScores, _: Mapping[str, Any], passes: bool) -> Item:
-    if metric.numerator == "kept":
+def _value_item(of: str, scores: DocumentScores, _: Mapping[str, Any], passes: bool) -> Item:
+    if of == "kept":
         return {"score": float(passes)}
-    if metric.numerator in ("audio", "text"):
-        right = _is_right(scores, metric.numerator)
+    if of in ("audio", "text"):
+        right = _is_right(scores, of)
         return {} if right is None else {"score": float(right)}
-    similarity = scores.similarities.get(metric.numerator)
+    similarity = scores.similarities.get(of)
     return {} if similarity is None else {"score": float(similarity)}
 
 
-def _mean_score(_: Metric, items: Sequence[Item]) -> float | None:
+def _mean_score(_: str, items: Sequence[Item]) -> float | None:
     values = [item["score"] for item in items if "score" in item]
     return math.fsum(values) / len(values) if values else None
 
@@ -311,12 +336,12 @@ def _is_right(scores: DocumentScores, modality: str) -> bool | None:
     return scores.labels[modality] == scores.labels["target"]
 
 
-def _recall_item(metric: Metric, scores: DocumentScores, _: Mapping[str, Any], __: bool) -> Item:
-    right = _is_right(scores, metric.numerator)
+def _recall_item(of: str, scores: DocumentScores, _: Mapping[str, Any], __: bool) -> Item:
+    right = _is_right(scores, of)
     return {} if right is None or scores.labels is None else {"gold": scores.labels["target"], "right": right}
 
 
-def _recall_value(_: Metric, items: Sequence[Item]) -> float | None:
+def _recall_value(_: str, items: Sequence[Item]) -> float | None:
     """Return the mean over the gold classes that occur of the share of right answers."""
     answers: dict[str, list[bool]] = {}
     for item in items:
@@ -327,19 +352,18 @@ def _recall_value(_: Metric, items: Sequence[Item]) -> float | None:
 
 
 @dataclass(frozen=True)
-class _Form:
-    """How one kind of metric makes the item of a document and the value of a corpus."""
+class _Statistic:
+    """How one kind of `Statistic` makes the item of a document and the value of a corpus, from what it is taken of."""
 
-    item: Callable[[Metric, DocumentScores, Mapping[str, Any], bool], Item]
-    value: Callable[[Metric, Sequence[Item]], Any]
+    item: Callable[[str, DocumentScores, Mapping[str, Any], bool], Item]
+    value: Callable[[str, Sequence[Item]], Any]
 
 
-_FORMS = {
-    **{kind: _Form(_column_item, _layered_value) for kind in LAYERED},
-    "best_layer": _Form(_column_item, _best_layer_value),
-    "layers": _Form(_layers_item, _layers_value),
-    "count": _Form(_count_item, _count_value),
-    "causes": _Form(_cause_item, _cause_value),
-    "value": _Form(_value_item, _mean_score),
-    "recall": _Form(_recall_item, _recall_value),
+_STATISTICS = {
+    "best_layer": _Statistic(_best_layer_item, _best_layer_value),
+    "layers": _Statistic(_layers_item, _layers_value),
+    "count": _Statistic(_count_item, _count_value),
+    "causes": _Statistic(_cause_item, _cause_value),
+    "value": _Statistic(_value_item, _mean_score),
+    "recall": _Statistic(_recall_item, _recall_value),
 }

@@ -1,20 +1,55 @@
-"""Bootstrap intervals over clusters of documents: speakers where known for all, else documents."""
+"""Bootstrap intervals over clusters of documents: speakers where known for all, else documents.
+
+A plain percentile interval is too narrow where clusters are few: with ten speakers it misses the truth in 10 % of cases
+instead of 5 %. Intervals are therefore widened from the normal to Student's t distribution, the expanded percentile
+interval of Hesterberg 2015, https://doi.org/10.1080/00031305.2015.1089789, those of one run as those of differences.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from scipy.stats import norm, t
 
-from alas_metric.corpus.layers import Item, column_table, finish, items_entering
-from alas_metric.corpus.metrics import CONSTANT, Metric
+from alas_metric.corpus.layers import Item, column_table, evaluate, items_entering
+from alas_metric.document.metric import Sums
 
 RESAMPLES = 2000
 SEED = 20250519
+FEW_CLUSTERS = 10
+"""Below as many speakers, or documents, intervals mean little."""
 _RESAMPLE_CELLS = 2**22
 """Resamples times clusters drawn at once: bounds the memory for large corpora to about 100 MB."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A metric in bootstrap resamples.
+
+    Args:
+        values: of each resample and layer, shape ``(resamples, L + 1)``, NaN where undefined.
+        clusters: speakers, or documents, that it rests on.
+    """
+
+    values: np.ndarray
+    clusters: int
+
+    @property
+    def headline(self) -> np.ndarray:
+        """The mean over layers 1..L, shape ``(resamples,)``."""
+        return np.asarray(self.values[:, 1:].mean(axis=1))
+
+    def interval(self) -> tuple[float | None, float | None]:
+        """Return the 95 % interval of the mean over layers 1..L, see `interval`."""
+        return interval(self.headline, self.clusters)
+
+    def layer_intervals(self) -> list[tuple[float | None, float | None]]:
+        """Return the 95 % interval of each layer 0..L, see `interval`."""
+        return [interval(column, self.clusters) for column in self.values.T]
 
 
 @dataclass(frozen=True)
@@ -64,46 +99,54 @@ def _cluster_sums(values: np.ndarray, index: np.ndarray, num_clusters: int) -> t
     return sums, unit
 
 
-def resampled(
-    metrics: Mapping[str, Metric], items: Sequence[Item], resamples: int = RESAMPLES
-) -> dict[str, np.ndarray]:
-    """Return each metric's values in every resample, (resamples, L + 1), NaN where undefined."""
+def resampled(metrics: Mapping[str, Sums], items: Sequence[Item], resamples: int = RESAMPLES) -> dict[str, Samples]:
+    """Return each metric in every resample; a key is absent without documents, or if all are of one speaker.
+
+    Args:
+        metrics: by key.
+        items: of the documents that are drawn from.
+        resamples: how many.
+    """
     resampler = _Resampler.of(items)
     if len(resampler.clusters) < 2:
         return {}  # one cluster says nothing about how clusters differ
-    entering = {key: items_entering(metric, items) for key, metric in metrics.items()}
-    parts = {key: _parts(metrics[key], found, resampler) for key, found in entering.items() if found}
-    if not parts:
+    entering = {sums: found for sums in set(metrics.values()) if (found := items_entering(sums, items))}
+    # Metrics share columns; what is the same of the same documents is drawn once.
+    members = {sums: frozenset(str(item["uid"]) for item in found) for sums, found in entering.items()}
+    columns = {(name, members[sums]): found for sums, found in entering.items() for name in sums.columns}
+    drawn = _drawn(columns, resampler, resamples)
+    samples = {
+        sums: Samples(
+            np.broadcast_to(
+                evaluate(sums, [drawn[name, members[sums]] for name in sums.columns]), (resamples, found[0]["layers"])
+            ),
+            len(set(resampler.index(found))),
+        )
+        for sums, found in entering.items()
+    }
+    return {key: samples[sums] for key, sums in metrics.items() if sums in samples}
+
+
+_Column = tuple[str, frozenset[str]]
+"""A column and the ids of the documents that enter."""
+
+
+def _drawn(
+    columns: Mapping[_Column, Sequence[Item]], resampler: _Resampler, resamples: int
+) -> dict[_Column, np.ndarray]:
+    """Return each column's sum over the documents in each resample, (resamples, 1 or L + 1)."""
+    if not columns:
         return {}
-    table = np.concatenate([np.concatenate([above, below], axis=1) for above, below, _ in parts.values()], axis=1)
+    size = len(resampler.clusters)
+    parts = {
+        key: _cluster_sums(column_table(key[0], items), resampler.index(items), size) for key, items in columns.items()
+    }
+    table = np.concatenate([sums for sums, _ in parts.values()], axis=1)
     drawn = np.concatenate([counts @ table for counts in resampler.counts(resamples)])
-    samples, begin = {}, 0
-    for key, (above, below, scale) in parts.items():
-        middle, end = begin + above.shape[1], begin + above.shape[1] + below.shape[1]
-        samples[key] = finish(metrics[key], _ratio(drawn[:, begin:middle], drawn[:, middle:end]) * scale)
-        begin = end
-    return samples
-
-
-def _parts(metric: Metric, entering: Sequence[Item], resampler: _Resampler) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return by cluster the sums above and below a metric's fraction, (C, L + 1) and (C, 1 or L + 1)."""
-    index, size = resampler.index(entering), len(resampler.clusters)
-    above, unit = _cluster_sums(column_table(metric.numerator, entering), index, size)
-    if metric.numerator in CONSTANT:
-        above = np.repeat(above, entering[0]["layers"], axis=1)
-    if metric.denominator is None:
-        return above, np.bincount(index, minlength=size).astype(np.float64)[:, None], unit
-    below, unit_below = _cluster_sums(column_table(metric.denominator, entering), index, size)
-    return above, below, unit / unit_below
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0)
-
-
-def headline_samples(samples: np.ndarray) -> np.ndarray:
-    """Return the mean over layers 1..L of samples (resamples, L + 1)."""
-    return np.asarray(samples[:, 1:].mean(axis=1))
+    ends = np.cumsum([sums.shape[1] for sums, _ in parts.values()])[:-1]
+    pieces = np.split(drawn, ends, axis=1)
+    # The units are powers of two: multiplying is exact.
+    return {key: piece * unit for (key, (_, unit)), piece in zip(parts.items(), pieces, strict=True)}
 
 
 def num_clusters(items: Sequence[Item]) -> int:
@@ -111,15 +154,31 @@ def num_clusters(items: Sequence[Item]) -> int:
     return len(_Resampler.of(items).clusters)
 
 
-def interval(samples: np.ndarray | None, tail: float = 2.5) -> tuple[float | None, float | None]:
-    """Return the percentile interval of samples (resamples,), leaving out undefined ones.
+def interval(
+    samples: np.ndarray, clusters: int, method: Literal["linear", "inverted_cdf"] = "linear"
+) -> tuple[float | None, float | None]:
+    """Return the 95 % interval of samples (resamples,), leaving out undefined ones; None for both ends if undefined.
 
     Args:
-        samples: of one value, None if there are none.
-        tail: per cent of the samples beyond either end.
+        samples: of one value.
+        clusters: speakers, or documents, that the value rests on.
+        method: of the percentiles; ``inverted_cdf`` gives values that occur.
     """
-    defined = np.array([]) if samples is None else samples[np.isfinite(samples)]
-    if not defined.size:
+    defined = samples[np.isfinite(samples)]
+    if not defined.size or clusters < 2:
         return None, None
-    low, high = np.percentile(defined, [tail, 100 - tail])
+    tail = expanded_tail(clusters)
+    low, high = np.percentile(defined, [tail, 100 - tail], method=method)
     return float(low), float(high)
+
+
+def expanded_tail(clusters: int) -> float:
+    """Return how many per cent of the resamples lie beyond either end of a 95 % interval.
+
+    Example:
+        >>> [round(expanded_tail(clusters), 2) for clusters in (10, 100, 10**6)]
+        [0.86, 2.31, 2.5]
+    """
+    if clusters < 2:
+        return 0.0
+    return float(100 * norm.sf(math.sqrt(clusters / (clusters - 1)) * t.isf(0.025, clusters - 1)))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from alas_metric.corpus.metrics import CONSTANT, Metric
+from alas_metric.document.metric import DOCUMENTS, Sums
 
 Item = dict[str, Any]
+"""What a document contributes: ``uid``, ``speaker``, and with ``columns`` also ``layers``, their number L + 1. A column
+is a list of L + 1 numbers, or one number where all layers have the same."""
 
 
 def headline(values: Sequence[float | None]) -> float | None:
@@ -22,9 +24,14 @@ def headline(values: Sequence[float | None]) -> float | None:
     return math.fsum(upper) / len(upper)
 
 
-def items_entering(metric: Metric, items: Sequence[Item]) -> list[Item]:
-    """Return the items that hold every column of the metric; they must have the same layers."""
-    names = set(metric.columns)
+def is_defined(curve: Mapping[str, Any] | None) -> bool:
+    """Return whether an entry of ``layers`` has a value in a layer."""
+    return curve is not None and any(value is not None for value in curve["values"])
+
+
+def items_entering(sums: Sums, items: Sequence[Item]) -> list[Item]:
+    """Return the items that hold every column; they must have the same layers."""
+    names = set(sums.columns) - {DOCUMENTS}
     entering = [item for item in items if "columns" in item and item["columns"].keys() >= names]
     counts = Counter(item["layers"] for item in entering)
     if len(counts) > 1:
@@ -33,27 +40,25 @@ def items_entering(metric: Metric, items: Sequence[Item]) -> list[Item]:
     return entering
 
 
-def values_of_layers(metric: Metric, entering: Sequence[Item]) -> list[float | None]:
+def values_of_layers(sums: Sums, entering: Sequence[Item]) -> list[float | None]:
     """Return the value of each layer, None where undefined; an empty list without documents."""
     if not entering:
         return []
-    num_layers = entering[0]["layers"]
-    above = _column_sums(metric.numerator, entering, num_layers)
-    if metric.denominator is None:
-        return [total / len(entering) for total in above]
-    below = _column_sums(metric.denominator, entering, num_layers)
-    ratios = [top / bottom if bottom else None for top, bottom in zip(above, below, strict=True)]
-    return [None if ratio is None else finish(metric, ratio) for ratio in ratios]
+    totals = [_exact_sums(column_table(name, entering)) for name in sums.columns]
+    values = np.broadcast_to(evaluate(sums, totals), entering[0]["layers"]).tolist()
+    return [value if math.isfinite(value) else None for value in values]
 
 
-def _column_sums(name: str, items: Sequence[Item], num_layers: int) -> list[float]:
+def _exact_sums(table: np.ndarray) -> np.ndarray:
     """Return the exactly rounded sum over documents for each layer."""
-    sums = [math.fsum(column) for column in column_table(name, items).T.tolist()]
-    return sums * num_layers if name in CONSTANT else sums
+    return np.array([math.fsum(column) for column in table.T.tolist()])
 
 
-def finish(metric: Metric, ratio: Any) -> Any:
-    return 1 - ratio if metric.kind == "skill" else ratio
+def evaluate(sums: Sums, totals: Sequence[np.ndarray]) -> np.ndarray:
+    """Return what the sums give, NaN where they define nothing."""
+    with np.errstate(all="ignore"):
+        values = np.asarray(sums.value(*totals), np.float64)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def best_layer_of(values: Sequence[float | None]) -> int | None:
@@ -64,4 +69,9 @@ def best_layer_of(values: Sequence[float | None]) -> int | None:
 
 def column_table(name: str, items: Sequence[Item]) -> np.ndarray:
     """Return a column of every document, (D, L + 1), or (D, 1) where it is the same in every layer."""
-    return np.array([item["columns"][name] for item in items], dtype=np.float64).reshape(len(items), -1)
+    if name == DOCUMENTS:
+        return np.ones((len(items), 1))
+    columns = [item["columns"][name] for item in items]
+    if all(isinstance(column, float) for column in columns):
+        return np.array(columns)[:, None]
+    return np.array([np.broadcast_to(column, item["layers"]) for column, item in zip(columns, items, strict=True)])

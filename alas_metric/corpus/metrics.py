@@ -1,184 +1,225 @@
-"""The table of metrics: what each one is, and how documents combine."""
+"""The table of metrics: every key of the results, in the order of reports.
+
+Everything that shows metrics is derived from it: results.json, the tables of the terminal, reports, leaderboards,
+comparisons, figures, and the table in README. The rows of a measure stand beside its code; here are the others.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from alas_metric.corpus.bootstrap import FEW_CLUSTERS
+from alas_metric.document.measures import ROWS as MEASURED
+from alas_metric.document.metric import Metric, Statistic, Sums
 
-@dataclass(frozen=True)
-class Metric:
-    """How a metric comes from the columns of `DocumentScores`.
-
-    Args:
-        kind: ``mean`` of the numerator over documents; ``ratio`` of the sums of numerator and denominator;
-            ``skill``, 1 - that ratio; or the name of one of the other forms in `aggregate`.
-        numerator: column, or for other forms what they read.
-        denominator: column, None without.
-        population: ``kept``, ``scorable``, or ``documents``.
-        direction: ``higher`` or ``lower`` is better, ``none`` if neither.
-        unit: of the value.
-        description: one line for tables and documentation.
-        centred: whether it is measured on centred states.
-    """
-
-    kind: str
-    numerator: str
-    denominator: str | None
-    population: str
-    direction: str
-    unit: str
-    description: str
-    centred: bool = False
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """What is read of a document for it, if it is layered."""
-        return (self.numerator,) if self.denominator is None else (self.numerator, self.denominator)
-
-
-LAYERED = ("mean", "ratio", "skill")
-CONSTANT = {
-    "alas_seconds_uniform",
-    "alas_uniform",
-    "alas_linear",
-    "frame_positions",
-    "frame_gain_possible",
-}
-"""Columns that no model changes: the same in every layer, and so stored once."""
-_STATE_METRICS = {
-    "alas": Metric("mean", "alas", None, "kept", "lower", "words", "distance between path and reference path"),
-    "alas_swapped": Metric(
-        "mean",
-        "alas_swapped",
-        None,
-        "kept",
-        "lower",
-        "positions",
-        "the same where positions are fewer than words",
-    ),
-    "alas_seconds": Metric(
-        "mean", "alas_seconds", None, "kept", "lower", "seconds", "distance between positions and their words"
-    ),
-    "alas_matrix": Metric(
-        "mean", "alas_matrix", None, "kept", "lower", "share", "differing entries of the path matrices"
-    ),
-    "alas_skill": Metric(
-        "skill",
-        "alas_seconds",
-        "alas_seconds_uniform",
-        "kept",
-        "higher",
-        "1",
-        "1 perfect, 0 a random monotone path, negative worse; ranks models",
-    ),
-    "alas_evidence": Metric(
-        "skill",
-        "alas_seconds",
-        "alas_seconds_chance",
-        "kept",
-        "higher",
-        "1",
-        "1 perfect, 0 as on circularly shifted audio; says whether a layer aligns",
-    ),
-    "alas_chance": Metric("mean", "alas_chance", None, "kept", "none", "words", "alas on circularly shifted audio"),
-    "frame_accuracy": Metric(
-        "ratio",
-        "frame_hits",
-        "frame_positions",
-        "kept",
-        "higher",
-        "share",
-        "positions most similar to their word",
-    ),
-    "frame_skill": Metric(
-        "ratio",
-        "frame_gain",
-        "frame_gain_possible",
-        "kept",
-        "higher",
-        "1",
-        "frame_accuracy above guessing: 1 perfect, 0 guessing",
-    ),
-}
-_PLAIN_METRICS = {
-    "alas_uniform": Metric("mean", "alas_uniform", None, "kept", "none", "words", "alas of a random monotone path"),
-    "alas_linear": Metric("mean", "alas_linear", None, "kept", "none", "words", "alas of the constant-rate path"),
-    "alas_all": Metric("mean", "alas", None, "scorable", "lower", "words", "alas without the answer filter"),
-    "alas_skill_all": Metric(
-        "skill",
-        "alas_seconds",
-        "alas_seconds_uniform",
-        "scorable",
-        "higher",
-        "1",
-        "alas_skill without the answer filter",
-    ),
-    "kept": Metric("count", "kept", None, "scorable", "none", "documents", "documents that pass the answer filter"),
-    "kept_share": Metric("value", "kept", None, "scorable", "none", "share", "kept of scorable documents"),
-    "skipped": Metric("causes", "skipped", None, "documents", "none", "documents", "left out, by cause"),
-    "forced": Metric("count", "forced", None, "scorable", "none", "documents", "documents with only one path"),
-    "swapped": Metric(
-        "count", "swapped", None, "scorable", "none", "documents", "documents with fewer positions than words"
-    ),
-    "best_layer": Metric(
+_RUN = (
+    Metric(
         "best_layer",
-        "alas_seconds",
-        "alas_seconds_uniform",
-        "kept",
-        "none",
-        "layer",
+        "Best layer",
+        Statistic("best_layer", "alas_skill_{form}"),
         "layer from 1 up with the highest alas_skill",
+        unit="layer",
+        form="standardised",
+        shown=True,
     ),
-    "layers": Metric("layers", "", None, "scorable", "none", "", "values of every layer with 95 % intervals"),
-}
-_TASK_METRICS = {
-    "answer_similarity": Metric(
-        "value", "responses", None, "scorable", "higher", "cosine", "similarity of the two answers"
+    Metric(
+        "kept",
+        "Documents kept",
+        Statistic("count", "kept"),
+        "documents whose two answers agree; only they enter the metrics above, but for those without the filter",
+        population="scorable",
+        unit="documents",
+        shown=True,
     ),
-    "answer_similarity_audio": Metric(
-        "value", "audio_target", None, "scorable", "higher", "cosine", "similarity of audio and gold answer"
+    Metric(
+        "kept_share",
+        "Kept",
+        Statistic("value", "kept"),
+        "kept ones of the documents that can be scored",
+        population="scorable",
+        unit="share",
+        column="Kept",
     ),
-    "answer_similarity_text": Metric(
-        "value", "text_target", None, "scorable", "higher", "cosine", "similarity of text and gold answer"
+    Metric(
+        "skipped",
+        "Documents skipped",
+        Statistic("causes"),
+        "left out, by cause; each is named in the log, none is scored as zero",
+        population="documents",
+        unit="documents",
+        shown=True,
     ),
-    "accuracy_audio": Metric("value", "audio", None, "scorable", "higher", "share", "right answers to the audio"),
-    "accuracy_text": Metric("value", "text", None, "scorable", "higher", "share", "right answers to the transcript"),
-    "uar_audio": Metric(
-        "recall", "audio", None, "scorable", "higher", "share", "mean over gold classes of the recall, audio"
+    Metric(
+        "forced",
+        "Documents with one path",
+        Statistic("count", "forced"),
+        "only one path is possible (one word, one position, as many words as positions); not in skill, evidence and "
+        "baselines",
+        population="scorable",
+        unit="documents",
     ),
-    "uar_text": Metric(
-        "recall",
-        "text",
-        None,
-        "scorable",
-        "higher",
-        "share",
-        "mean over gold classes of the recall, transcript",
+    Metric(
+        "swapped",
+        "Documents swapped",
+        Statistic("count", "swapped"),
+        "fewer positions than words, see alas_swapped",
+        population="scorable",
+        unit="documents",
     ),
-}
+    Metric(
+        "layers",
+        "Layers",
+        Statistic("layers"),
+        "every metric of layers: its value in each of 0 to L with 95 % intervals, and what chance gives",
+        population="scorable",
+        unit="",
+    ),
+)
 
 
-def _centred(metric: Metric) -> Metric:
-    """Return the metric on centred states: columns that depend on the states carry the suffix."""
-    divisor = metric.denominator
-    if divisor is not None and divisor not in CONSTANT:
-        divisor = f"{divisor}_centred"
+def _answers(
+    key: str, title: str, source: Statistic, description: str, answers: tuple[str, ...], unit: str, column: str = ""
+) -> Metric:
+    """Return a metric of the answers, which depend on no layer."""
     return Metric(
-        metric.kind,
-        f"{metric.numerator}_centred",
-        divisor,
-        metric.population,
-        metric.direction,
-        metric.unit,
-        f"{metric.description}; centred states",
-        centred=True,
+        key,
+        title,
+        source,
+        description,
+        population="scorable",
+        direction="higher",
+        unit=unit,
+        column=column,
+        shown=True,
+        answers=answers,
     )
 
 
-METRICS: dict[str, Metric] = {
-    **_STATE_METRICS,
-    **{f"{key}_centred": _centred(metric) for key, metric in _STATE_METRICS.items()},
-    **_PLAIN_METRICS,
-    **_TASK_METRICS,
-}
-"""Every key of the results, in the order of reports."""
+_ANSWERS = (
+    _answers(
+        "answer_similarity",
+        "Similarity of answers",
+        Statistic("value", "responses"),
+        "Sentence-BERT similarity of the two answers",
+        ("free",),
+        "cosine",
+    ),
+    *(
+        _answers(
+            f"answer_similarity_{run}",
+            f"Similarity to gold, {run}",
+            Statistic("value", f"{run}_target"),
+            f"Sentence-BERT similarity of the answer to the {prompt} and the gold answer",
+            ("free",),
+            "cosine",
+            f"To gold, {run}",
+        )
+        for run, prompt in (("audio", "audio"), ("text", "transcript"))
+    ),
+    *(
+        _answers(
+            f"accuracy_{run}",
+            f"Accuracy, {run}",
+            Statistic("value", run),
+            f"right answers to the {prompt}; one that cannot be read is wrong",
+            ("options", "labels"),
+            "share",
+            f"Accuracy, {run}",
+        )
+        for run, prompt in (("audio", "audio"), ("text", "transcript"))
+    ),
+    *(
+        _answers(
+            f"uar_{run}",
+            f"UAR, {run}",
+            Statistic("recall", run),
+            f"unweighted average recall over the gold classes, answers to the {prompt}",
+            ("labels",),
+            "share",
+        )
+        for run, prompt in (("audio", "audio"), ("text", "transcript"))
+    ),
+)
+
+ROWS: tuple[Metric, ...] = (*MEASURED, *_RUN, *_ANSWERS)
+METRICS: dict[str, Metric] = {key: metric for row in ROWS for key, metric in row.forms.items()}
+"""Every key of the results: each row, and, where it has several forms, each of them by name."""
+LAYERED: dict[str, Sums] = {key: metric.source for key, metric in METRICS.items() if isinstance(metric.source, Sums)}
+"""How the metrics that have a value in every layer come from the columns of documents."""
+
+RANKING = "alas_skill"
+"""The metric by which models are ranked and documents are put in order."""
+
+
+def in_all_forms(row: Metric) -> list[str]:
+    """Return the keys of a row, each form once, the default first.
+
+    Example:
+        >>> in_all_forms(next(row for row in ROWS if row.key == "alas_skill"))
+        ['alas_skill', 'alas_skill_raw', 'alas_skill_centred']
+    """
+    return [row.key, *(key for key, metric in row.forms.items() if metric.form != row.form)]
+
+
+def reported(values: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
+    """Leave out metrics of other kinds of answers than a task has.
+
+    Args:
+        values: by key of `METRICS`.
+        named: keys that a run's own results hold; without any, what has a value is of the task's kind.
+    """
+    own = set(named)
+    return {
+        key: value
+        for key, value in values.items()
+        if not METRICS[key].answers or (key in own if own else value is not None)
+    }
+
+
+def missing_forms(values: Mapping[str, Any]) -> list[str]:
+    """Return a line if headlines lack a value in their default form where another form has one.
+
+    Args:
+        values: by key of `METRICS`.
+    """
+    found = []
+    for row in ROWS:
+        others = [key for key in in_all_forms(row)[1:] if values.get(key) is not None]
+        if row.headline and values.get(row.key) is None and others:
+            found.append(f"{row.key} needs the {row.form} form, there is {' and '.join(others)}")
+    return [f"an older version wrote the records: {'; '.join(found)}"] if found else []
+
+
+def caution(curves: Mapping[str, Any]) -> str:
+    """Return what is said beside intervals that rest on few speakers or documents, nothing where there are enough.
+
+    Args:
+        curves: the value of ``layers``, see `aggregate`.
+    """
+    return few_clusters(curves[row.key]["clusters"] for row in ROWS if row.headline and row.key in curves)
+
+
+def few_clusters(counts: Iterable[int]) -> str:
+    """Return the same of numbers of clusters; 0 is that of a metric without a value."""
+    known = [count for count in counts if count]
+    if not known or min(known) >= FEW_CLUSTERS:
+        return ""
+    return f"Only {min(known)} speakers or documents were resampled; below {FEW_CLUSTERS} intervals mean little."
+
+
+def markdown_table() -> str:
+    """Return the table of README."""
+    lines = ["| metric | better | unit | form | meaning |", "|---|---|---|---|---|"]
+    for row in ROWS:
+        name = f"**`{row.key}`**" if row.headline else f"`{row.key}`"
+        better = "" if row.direction == "none" else row.direction
+        links = ", ".join(f"[{anchor.replace('-', ' ')}](docs/validation.md#{anchor})" for anchor in row.validated)
+        meaning = _KEY.sub(r"`\g<0>`", row.description) + (f" [{links}]" if links else "")
+        lines.append(f"| {name} | {better} | {row.unit} | {row.form or ''} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+_KEY = re.compile(r"\balas\b|\b[a-z]+(?:_[a-z]+)+\b")
+"""A metric in a text."""

@@ -1,16 +1,14 @@
 """Comparing two runs on the documents that both kept, DESIGN section 3, "Comparing models".
 
-The bootstrap is that of `corpus`: 2,000 resamples of speakers where known for all documents, else of documents, with
+The bootstrap is that of one run: 2,000 resamples of speakers where known for all documents, else of documents, with
 a fixed seed. Both runs are resampled alike, so that what makes a document hard for both cancels out. Ratios of sums
 are resampled as ratios of sums.
 
 A two-sided p-value is twice the share of resamples on the rarer side of 0, one added to both counts (Davison and
 Hinkley 1997, section 4.2, https://doi.org/10.1017/CBO9780511802843). Where no resample lies there, it is read off a
 normal distribution of the resamples' mean and standard deviation: else no difference would be clear enough to remain
-after a correction for many pairs. A plain bootstrap finds too many differences among few speakers, 10 % instead of
-5 % among ten of them; intervals and p-values are therefore widened from the normal to Student's t distribution, the
-expanded percentile interval of Hesterberg 2015, https://doi.org/10.1080/00031305.2015.1089789. Several pairs are
-corrected after Holm 1979, https://www.jstor.org/stable/4615733.
+after a correction for many pairs. p-values are widened to Student's t distribution as intervals are, see `bootstrap`.
+Several pairs are corrected after Holm 1979, https://www.jstor.org/stable/4615733.
 """
 
 from __future__ import annotations
@@ -26,16 +24,16 @@ from scipy.stats import norm, t
 
 from alas_metric.corpus.aggregate import layer_items, layer_samples, layer_values
 from alas_metric.corpus.answer_filter import THRESHOLD
-from alas_metric.corpus.bootstrap import RESAMPLES, headline_samples, interval, num_clusters
-from alas_metric.corpus.layers import headline
-from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.bootstrap import RESAMPLES, Samples, interval, num_clusters
+from alas_metric.corpus.layers import headline, items_entering
+from alas_metric.corpus.metrics import LAYERED, METRICS, ROWS, in_all_forms
 from alas_metric.document.scores import DocumentScores
 
-HEADLINES = ("alas", "alas_skill", "alas_evidence", "frame_skill")
+HEADLINES = tuple(row.key for row in ROWS if row.headline)
 """The metrics by which runs are ranked."""
-COMPARED = (*HEADLINES, *(f"{key}_centred" for key in HEADLINES))
-"""The metrics in which runs are compared at all."""
-COMPARED_COLUMNS = {column for key in COMPARED for column in METRICS[key].columns}
+COMPARED = tuple(key for row in ROWS if row.headline for key in in_all_forms(row))
+"""The metrics in which runs are compared at all: the headlines in every form."""
+COMPARED_COLUMNS = {column for key in COMPARED for column in LAYERED[key].columns}
 """What is read of a document for that, see `DocumentScores`."""
 SIGNIFICANT = 0.05
 
@@ -56,7 +54,7 @@ class Difference:
     """What two runs differ by in one metric.
 
     Args:
-        key: of `corpus.METRICS`.
+        key: of `LAYERED`.
         documents: that both kept and that define the metric in both.
         clusters: speakers, or documents, that were resampled.
         first: headline of the first run on these documents, None if undefined.
@@ -141,7 +139,7 @@ def compare_runs(
     Args:
         first: scores of one run's documents.
         second: of the other's.
-        keys: layered metrics of `corpus.METRICS`.
+        keys: of `LAYERED`.
         threshold: of the answer filter.
         resamples: of the bootstrap.
 
@@ -157,66 +155,42 @@ def _compared(pair: tuple[Items, Items], keys: Sequence[str], resamples: int = R
     return {key: _difference(key, pair, [found.get(key) for found in samples]) for key in keys}
 
 
-def _difference(key: str, pair: tuple[Items, Items], samples: Sequence[np.ndarray | None]) -> Difference:
+def _difference(key: str, pair: tuple[Items, Items], samples: Sequence[Samples | None]) -> Difference:
     values = [layer_values(key, items) for items in pair]
-    needed = set(METRICS[key].columns)
-    documents = sum(item["columns"].keys() >= needed for item in pair[0])
-    counts = Difference(key, documents, num_clusters(pair[0]) if pair[0] else 0)
+    entering = items_entering(LAYERED[key], pair[0])
     first, second = (headline(found) for found in values)
+    one, other = samples
+    clusters = num_clusters(entering) if one is None else one.clusters
     if first is None or second is None:
-        return counts
-    moves = None if samples[0] is None or samples[1] is None else _headline_moves(samples[0], samples[1])
-    low, high = interval(moves, expanded_tail(counts.clusters))
-    return Difference(
-        key,
-        counts.documents,
-        counts.clusters,
-        first,
-        second,
-        first - second,
-        low,
-        high,
-        p_value(moves, counts.clusters),
-        _layer_differences(values, samples, expanded_tail(counts.clusters)),
-    )
-
-
-def _headline_moves(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return headline_samples(first) - headline_samples(second)
+        return Difference(key, len(entering), clusters)
+    moves = None if one is None or other is None else one.headline - other.headline
+    low, high = (None, None) if moves is None else interval(moves, clusters)
+    p = None if moves is None else p_value(moves, clusters)
+    layers = _layer_differences(values, samples)
+    return Difference(key, len(entering), clusters, first, second, first - second, low, high, p, layers)
 
 
 def _layer_differences(
-    values: Sequence[Sequence[float | None]], samples: Sequence[np.ndarray | None], tail: float
+    values: Sequence[Sequence[float | None]], samples: Sequence[Samples | None]
 ) -> LayerDifferences | None:
     if len(values[0]) != len(values[1]):
         return None
     moves = [None if a is None or b is None else a - b for a, b in zip(*values, strict=True)]
-    first, second = samples
-    columns = [None] * len(moves) if first is None or second is None else list((first - second).T)
-    intervals = [interval(column, tail) for column in columns]
-    return LayerDifferences(moves, [low for low, _ in intervals], [high for _, high in intervals])
+    one, other = samples
+    if one is None or other is None:
+        return LayerDifferences(moves, [None] * len(moves), [None] * len(moves))
+    ends = Samples(one.values - other.values, one.clusters).layer_intervals()
+    return LayerDifferences(moves, [low for low, _ in ends], [high for _, high in ends])
 
 
-def expanded_tail(clusters: int) -> float:
-    """Return how many per cent of the resamples lie beyond either end of a 95 % interval.
-
-    Example:
-        >>> [round(expanded_tail(clusters), 2) for clusters in (10, 100, 10**6)]
-        [0.86, 2.31, 2.5]
-    """
-    if clusters < 2:
-        return 0.0
-    return float(100 * norm.sf(math.sqrt(clusters / (clusters - 1)) * t.isf(0.025, clusters - 1)))
-
-
-def p_value(samples: np.ndarray | None, clusters: int) -> float | None:
+def p_value(samples: np.ndarray, clusters: int) -> float | None:
     """Return the two-sided p-value of no difference, None if undefined.
 
     Args:
         samples: differences in resamples.
         clusters: speakers, or documents, that were resampled.
     """
-    defined = np.array([]) if samples is None else samples[np.isfinite(samples)]
+    defined = samples[np.isfinite(samples)]
     if not defined.size or clusters < 2:
         return None
     rarer = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
@@ -264,7 +238,7 @@ def compare_all(
 
     Args:
         runs: scores of each run's documents.
-        keys: layered metrics of `corpus.METRICS`.
+        keys: of `LAYERED`.
         threshold: of the answer filter.
     """
     pairs = list(itertools.combinations(range(len(runs)), 2))
@@ -305,7 +279,7 @@ def document_changes(
     Args:
         first: scores of one run's documents.
         second: of the other's.
-        key: a layered metric of `corpus.METRICS`.
+        key: of `LAYERED`.
         threshold: of the answer filter.
     """
     changes = []

@@ -1,22 +1,128 @@
-"""From the similarities of one document to its record."""
+"""From the hidden states, or the similarities, of one document to its record."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from alas_metric.document.paths import WordTiming, check_words, circular_shift, monotonic_alignment_search
-from alas_metric.document.record import STATES, AlignmentRecord, check_sizes
-from alas_metric.document.scores import frame_hits
+from alas_metric.document.measure import Layers
+from alas_metric.document.measures import MEASURES
+from alas_metric.document.paths import WordTiming, check_words
+from alas_metric.document.record import AlignmentRecord, Sums, check_sizes
+from alas_metric.document.similarity import in_all_forms, on_host, similarities
+from alas_metric.document.timeline import Timeline
 from alas_metric.errors import SkipDocument
 
 _LAYER_CELLS = 2**18
 """Similarity values copied at once: few enough to stay in the cache."""
-_ROUNDING = 2e-6
-"""By how much a matrix product in float32 may tell the similarities of equal vectors apart."""
+Key = tuple[str | None, str, str]
+"""Of what a measure leaves: the reference that it belongs to, None for none; the measure; the name."""
+
+
+class Measurement:
+    """Everything that is measured of one document, layer by layer, on the device where its vectors lie.
+
+    The model side calls it with each layer's vectors, in order, and knows nothing of what is measured.
+
+    Args:
+        uid: the document's id; it also decides the shift of the chance control.
+        words: the N words, as `split_units` gives them.
+        num_frames: number T of audio positions.
+        frame_seconds: seconds per audio position, the model's exact stride.
+        references: N word timestamps by the name of their source; unusable ones are dropped unless primary.
+        reference: the name of the primary one.
+        keep: keep the raw and centred similarities, for pictures.
+
+    Raises:
+        ValueError: If a size or ``frame_seconds`` is out of bounds.
+        SkipDocument: If there is no word or no position, or the primary reference is missing or unusable.
+
+    Example:
+        >>> timing = [WordTiming("how", 0.0, 0.4), WordTiming("are", 0.4, 0.8)]
+        >>> measurement = Measurement("u", ["how", "are"], 2, 0.4, {"gold": timing}, "gold")
+        >>> measurement(0, np.eye(2), np.eye(2))
+        >>> measurement.record(transcript="how are").paths["raw"].tolist()
+        [[0, 1]]
+    """
+
+    def __init__(
+        self,
+        uid: str,
+        words: Sequence[str],
+        num_frames: int,
+        frame_seconds: float,
+        references: Mapping[str, Sequence[WordTiming]],
+        reference: str,
+        keep: bool = False,
+    ) -> None:
+        _check_grid(words, num_frames, frame_seconds)
+        self.uid, self.words, self.reference, self.keep = uid, list(words), reference, keep
+        self.num_frames, self.frame_seconds = num_frames, float(frame_seconds)
+        self.timelines = {
+            name: Timeline.of(uid, timing, num_frames, self.frame_seconds)
+            for name, timing in _usable_references(references, reference, len(words), num_frames * frame_seconds)
+        }
+        self.equal = _equal_words(words)
+        self._kept: list[np.ndarray] = []
+        self._found: dict[Key, list[Any]] = {}
+
+    def __call__(self, layer: int, words: Any, frames: Any) -> None:
+        """Measure one layer.
+
+        Args:
+            layer: its number, 0..L, in order.
+            words: word vectors, ``(N, D)``.
+            frames: vectors at the audio positions, ``(T, D)``; same kind of array, same device.
+        """
+        words, frames = words[None], frames[None]
+        similarity = similarities(words, frames)
+        if self.keep:
+            self._kept.append(on_host(similarity))
+        self.add(Layers(in_all_forms(similarity, self.equal), words, frames))
+
+    def add(self, layers: Layers) -> None:
+        """Measure a few layers."""
+        for measure in MEASURES.values():
+            if measure.needs_vectors and layers.words is None:
+                continue
+            for name in self.timelines if measure.needs_times else [None]:
+                timeline = self.timelines[name or self.reference]
+                for key, values in measure(layers, timeline).items():
+                    self._found.setdefault((name, measure.name, key), []).append(values)
+
+    @property
+    def similarity(self) -> np.ndarray:
+        """The raw and centred similarities of all layers, ``(L + 1, 2, N, T)``, if they are kept."""
+        return np.concatenate(self._kept)
+
+    def record(self, transcript: str, **fields: Any) -> AlignmentRecord:
+        """Return the record.
+
+        Args:
+            transcript: the text that the words come from.
+            fields: further fields of `AlignmentRecord`: speaker, target, audio_answer, ...
+        """
+        sums: dict[str | None, Sums] = {}
+        for (reference, measure, name), parts in self._found.items():
+            whole = np.concatenate([on_host(part) for part in parts])
+            sums.setdefault(reference, {}).setdefault(measure, {})[name] = whole
+        by_document = sums.pop(None, {})
+        return AlignmentRecord(
+            uid=self.uid,
+            transcript=transcript,
+            words=self.words,
+            frame_seconds=self.frame_seconds,
+            num_frames=self.num_frames,
+            references={name: list(timeline.words) for name, timeline in self.timelines.items()},
+            reference=self.reference,
+            paths=by_document.pop("paths"),
+            sums=by_document,
+            reference_sums={name: found for name, found in sums.items() if name is not None},
+            **fields,
+        )
 
 
 def score_pair(
@@ -30,10 +136,12 @@ def score_pair(
     reference: str,
     **fields: Any,
 ) -> AlignmentRecord:
-    """Return the record of one document: paths, chance paths and frame hits of every layer.
+    """Return the record of one document of which only the similarities are known.
+
+    Measures that need the vectors themselves are left out; with vectors, see `Measurement`.
 
     Args:
-        similarity: what `compare` gives for each layer, raw and centred, shape ``(L + 1, 2, N, T)``.
+        similarity: what `similarities` gives for each layer, raw and centred, shape ``(L + 1, 2, N, T)``.
         uid: the document's id; it also decides the shift of the chance control.
         transcript: the text that the words come from.
         words: the N words, as `split_units` gives them.
@@ -50,84 +158,16 @@ def score_pair(
         SkipDocument: If there is no word or no position, or the primary reference is missing or unusable.
     """
     values = np.asarray(similarity, dtype=np.float32)
-    _check_pair(values, words, frame_seconds)
-    usable = _usable_references(references, reference, len(words), values.shape[-1] * frame_seconds)
-    shift, equal = circular_shift(uid, values.shape[-1]), _equal_words(words)
-    parts = [
-        _measured(_levelled(layers, equal), shift, usable.values(), frame_seconds) for layers in _few_layers(values)
-    ]
-    paths, chance, *hits = (_by_state(part) for part in zip(*parts, strict=True))
-    return AlignmentRecord(
-        uid=uid,
-        transcript=transcript,
-        words=list(words),
-        frame_seconds=float(frame_seconds),
-        num_frames=values.shape[-1],
-        references=usable,
-        reference=reference,
-        paths=paths | {f"{state}_chance": path for state, path in chance.items()},
-        hits=dict(zip(usable, hits, strict=True)),
-        **fields,
-    )
-
-
-def _check_pair(values: np.ndarray, words: Sequence[str], frame_seconds: float) -> None:
-    """Check that the similarities belong to the words."""
     if values.ndim != 4 or values.shape[1] != 2 or values.shape[2] != len(words) or not values.shape[0]:
         raise ValueError(
-            "expected a similarity of shape (layers, 2, words, positions), compare() of each layer, "
+            "expected a similarity of shape (layers, 2, words, positions), similarities() of each layer, "
             f"got {values.shape} for {len(words)} words"
         )
-    if not words:
-        raise SkipDocument("empty_transcript")
-    if not values.shape[-1]:
-        raise SkipDocument("too_short")
-    if not 1e-6 <= frame_seconds <= 1e6:
-        raise ValueError(f"expected frame_seconds > 0, seconds per audio position, got {frame_seconds}")
+    measurement = Measurement(uid, words, values.shape[-1], frame_seconds, references, reference)
     check_sizes(len(words), values.shape[-1], values.shape[0])
-
-
-def _equal_words(words: Sequence[str]) -> list[tuple[int, int]]:
-    """Return where a word stands first and where it stands again, for each time it does."""
-    firsts: dict[str, int] = {}
-    return [(first, later) for later, word in enumerate(words) if (first := firsts.setdefault(word, later)) != later]
-
-
-def _levelled(values: np.ndarray, equal: Iterable[tuple[int, int]]) -> np.ndarray:
-    """Return the similarities with exact ties where only rounding tells a word from an earlier, equal one.
-
-    Equal words enter the first layer of most models as equal vectors. How the matrix product rounds the last bit of
-    each row depends on the number of threads and on the machine, and would decide which of them is the most similar.
-    """
-    levelled = values
-    for first, later in equal:
-        same = np.abs(values[:, :, first] - values[:, :, later]).max(axis=-1) <= _ROUNDING
-        if same.any():
-            levelled = values.copy() if levelled is values else levelled
-            levelled[:, :, later][same] = values[:, :, first][same]
-    return levelled
-
-
-def _usable_references(
-    references: Mapping[str, Sequence[WordTiming]], primary: str, num_words: int, duration: float
-) -> dict[str, list[WordTiming]]:
-    """Return the references that can be scored, clipped to the audio; the primary one must be among them."""
-    if not references.get(primary):
-        raise SkipDocument("no_word_timestamps", f"no word timestamps {primary!r} among {sorted(references)}")
-    usable = {}
-    for name, timing in references.items():
-        try:
-            usable[name] = _checked(timing, num_words, duration)
-        except ValueError as error:
-            if name == primary:
-                raise SkipDocument("bad_timestamps", f"{name}: {error}") from error
-    return usable
-
-
-def _checked(timing: Sequence[WordTiming], num_words: int, duration: float) -> list[WordTiming]:
-    if len(timing) != num_words:
-        raise ValueError(f"{len(timing)} word timestamps for {num_words} words")
-    return check_words(timing, duration)
+    for layers in _few_layers(values):
+        measurement.add(Layers(in_all_forms(layers, measurement.equal)))
+    return measurement.record(transcript, **fields)
 
 
 def _few_layers(values: np.ndarray) -> Iterator[np.ndarray]:
@@ -136,15 +176,38 @@ def _few_layers(values: np.ndarray) -> Iterator[np.ndarray]:
     return (values[begin : begin + step] for begin in range(0, len(values), step))
 
 
-def _measured(
-    layers: np.ndarray, shift: int, references: Iterable[Sequence[WordTiming]], frame_seconds: float
-) -> list[np.ndarray]:
-    """Return paths and those on circularly shifted audio, (layers, 2, K), and each reference's hits, (layers, 2)."""
-    shifted = np.roll(layers, shift, axis=-1)
-    found = [monotonic_alignment_search(layers), monotonic_alignment_search(shifted)]
-    return found + [frame_hits(layers, timing, frame_seconds) for timing in references]
+def _check_grid(words: Sequence[str], num_frames: int, frame_seconds: float) -> None:
+    """Check that there is something to align."""
+    if not words:
+        raise SkipDocument("empty_transcript")
+    if not num_frames:
+        raise SkipDocument("too_short")
+    if not 1e-6 <= frame_seconds <= 1e6:
+        raise ValueError(f"expected frame_seconds > 0, seconds per audio position, got {frame_seconds}")
+    check_sizes(len(words), num_frames, 0)
 
 
-def _by_state(parts: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """Return what was found of a few layers at a time, (layers, 2, ...) each, as (L + 1, ...) by state."""
-    return dict(zip(STATES, np.moveaxis(np.concatenate(parts), 1, 0), strict=True))
+def _equal_words(words: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where a word stands first and where it stands again, for each time it does."""
+    firsts: dict[str, int] = {}
+    return [(first, later) for later, word in enumerate(words) if (first := firsts.setdefault(word, later)) != later]
+
+
+def _usable_references(
+    references: Mapping[str, Sequence[WordTiming]], primary: str, num_words: int, duration: float
+) -> Iterator[tuple[str, list[WordTiming]]]:
+    """Yield the references that can be scored, clipped to the audio; the primary one must be among them."""
+    if not references.get(primary):
+        raise SkipDocument("no_word_timestamps", f"no word timestamps {primary!r} among {sorted(references)}")
+    for name, timing in references.items():
+        try:
+            yield name, _checked(timing, num_words, duration)
+        except ValueError as error:
+            if name == primary:
+                raise SkipDocument("bad_timestamps", f"{name}: {error}") from error
+
+
+def _checked(timing: Sequence[WordTiming], num_words: int, duration: float) -> list[WordTiming]:
+    if len(timing) != num_words:
+        raise ValueError(f"{len(timing)} word timestamps for {num_words} words")
+    return check_words(timing, duration)

@@ -15,27 +15,32 @@ from typing import Any
 
 import numpy as np
 
+from alas_metric.document.measure import MAX_SUM
+from alas_metric.document.measures import MEASURES
 from alas_metric.document.paths import WordTiming
+from alas_metric.document.similarity import FORMS
 from alas_metric.errors import CAUSES
 from alas_metric.texts import whole_characters
 
-SCHEMA_VERSION = 1
-PATH_KINDS = ("raw", "centred", "raw_chance", "centred_chance")
-STATES = ("raw", "centred")
+SCHEMA_VERSION = 2
+"""Of what is written. Schema 1, which is read too, has paths and frame hits of the first two forms only."""
+PATH_KINDS = tuple(f"{form}{ending}" for ending in ("", "_chance") for form in FORMS)
 MAX_CHARACTERS = 2**24
 MAX_CELLS = 2**28
 """Words times positions: about 30 minutes of speech at 25 positions a second."""
 MAX_PATH_ENTRIES = 2**23
-"""Layers times path length, of one of the four paths."""
+"""Layers times path length, of one kind of path."""
 MAX_LAYERS = 2**10
 """The bootstrap holds 2,000 values of each."""
 _ROUNDING = 1e-3
 """By how much a cosine may lie outside of -1 to 1."""
+Sums = dict[str, dict[str, np.ndarray]]
+"""By measure, then by name: a number of each layer, ``(L + 1,)``."""
 
 
 @dataclass(eq=False)
 class AlignmentRecord:
-    """What one document leaves behind: texts, answers, references, paths and frame hits of every layer.
+    """What one document leaves behind: texts, answers, references, paths and sums of every layer.
 
     Layers follow ``output_hidden_states``: entry 0 is what enters the first decoder layer, entry L comes
     after the final norm. It carries no timing of the run, so that equal runs give equal records.
@@ -48,8 +53,11 @@ class AlignmentRecord:
         num_frames: number T of audio positions.
         references: word timestamps in seconds by the name of their source, N each.
         reference: the name of the primary one.
-        paths: for each of `PATH_KINDS` the paths of all layers, int array ``(L + 1, K)``, see `alignment`.
-        hits: by reference, then by each of `STATES`, the summed frame hits of each layer, ``(L + 1,)``.
+        paths: by form of similarity, and with ``_chance`` on shifted audio, the paths of all layers, int array
+            ``(L + 1, K)``, see `PATH_KINDS` and `alas_metric.document.paths`. Forms that an older record lacks are
+            missing.
+        sums: what the measures that need no word times left, see `alas_metric.document.measures`.
+        reference_sums: by reference, what those left that do.
         speaker: who speaks, None if unknown.
         transcript_source: ``"dataset"`` or ``"whisper"``.
         instruction: the question or task of the prompts.
@@ -59,6 +67,7 @@ class AlignmentRecord:
         similarities: free answers: cosine similarities ``responses``, ``audio_target``, ``text_target``.
         labels: closed answers: the labels read from ``audio``, ``text`` and ``target``, None where
             unreadable.
+        word_values: by reference, then by name: a number of each word, None where there is none.
         settings: how the record came about, free-form.
         skipped: None, or why there is nothing to score: ``{"cause", "detail"}``.
     """
@@ -71,7 +80,8 @@ class AlignmentRecord:
     references: dict[str, list[WordTiming]]
     reference: str
     paths: dict[str, np.ndarray]
-    hits: dict[str, dict[str, np.ndarray]]
+    sums: Sums = field(default_factory=dict)
+    reference_sums: dict[str, Sums] = field(default_factory=dict)
     speaker: str | None = None
     transcript_source: str = "dataset"
     instruction: str = ""
@@ -80,6 +90,7 @@ class AlignmentRecord:
     text_answer: str | None = None
     similarities: dict[str, float | None] = field(default_factory=dict)
     labels: dict[str, str | None] | None = None
+    word_values: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] | None = None
 
@@ -92,6 +103,17 @@ class AlignmentRecord:
     def num_layers(self) -> int:
         """Number L + 1 of layers with entry 0, 0 for a skipped document."""
         return len(self.paths["raw"]) if self.paths else 0
+
+    def found(self, measure: str, reference: str) -> dict[str, np.ndarray]:
+        """Return what a measure left, by name; nothing where the record is older than the measure.
+
+        Args:
+            measure: its name; ``paths`` are those of the measure of that name.
+            reference: the word timestamps that are asked for.
+        """
+        if measure == "paths":
+            return self.paths
+        return self.sums.get(measure, {}) | self.reference_sums.get(reference, {}).get(measure, {})
 
     @property
     def swapped(self) -> bool:
@@ -117,7 +139,7 @@ class AlignmentRecord:
             ValueError: If the cause is unknown.
         """
         skipped = _skipped({"cause": cause, "detail": detail})
-        return cls(uid, [], "", 0.0, 0, {}, "", {}, {}, speaker=speaker, skipped=skipped)
+        return cls(uid, [], "", 0.0, 0, {}, "", {}, speaker=speaker, skipped=skipped)
 
     def to_json(self) -> str:
         """Return the record as one line of ASCII JSON without ``<``, ``>`` and ``&``.
@@ -132,10 +154,8 @@ class AlignmentRecord:
             name: [[word.word, word.start, word.end] for word in words] for name, words in self.references.items()
         }
         data["paths"] = {kind: _steps(path) for kind, path in self.paths.items()}
-        data["hits"] = {
-            name: {state: np.asarray(sums, np.float64).tolist() for state, sums in hits.items()}
-            for name, hits in self.hits.items()
-        }
+        data["sums"] = _listed(self.sums)
+        data["reference_sums"] = {name: _listed(sums) for name, sums in self.reference_sums.items()}
         text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -150,16 +170,25 @@ class AlignmentRecord:
         values = {name: _field(data, name, read) for name, read in _READERS.items()}
         values["skipped"] = _field(data, "skipped", _optional(_skipped))
         if values["skipped"] is not None:
-            values |= {"paths": {}, "hits": {}, "references": {}}
-            return cls(**values)
-        check_sizes(len(values["words"]), values["num_frames"], 0)
+            return cls(**values, paths={}, references={})
+        sizes = len(values["words"]), values["num_frames"]
+        check_sizes(*sizes, 0)
         _check_grid(values)
-        references = _field(data, "references", lambda v: _references(v, len(values["words"])))
-        paths = _field(data, "paths", lambda v: _paths(v, len(values["words"]), values["num_frames"]))
-        hits = _field(data, "hits", lambda v: _hits(v, references, len(paths["raw"]), values["num_frames"]))
+        references = _field(data, "references", lambda v: _references(v, sizes[0]))
+        read_paths = _paths_of_schema_1 if data["schema"] == 1 else _paths
+        values["paths"] = _field(data, "paths", lambda v: read_paths(v, *sizes))
+        read_sums = _Sums(len(values["paths"]["raw"]), *sizes)
+        if data["schema"] == 1:
+            values["reference_sums"] = _field(data, "hits", lambda v: read_sums.hits(v, references))
+        else:
+            values["sums"] = _field(data, "sums", read_sums, {})
+            values["reference_sums"] = _field(data, "reference_sums", _by_reference(references, read_sums), {})
+            values["word_values"] = _field(
+                data, "word_values", _by_reference(references, lambda v: _word_values(v, sizes[0])), {}
+            )
         if values["reference"] not in references:
             raise ValueError(f"record: reference {values['reference']!r} is not among {sorted(references)}")
-        return cls(**values, references=references, paths=paths, hits=hits)
+        return cls(**values, references=references)
 
 
 def check_sizes(num_words: int, num_frames: int, num_layers: int) -> None:
@@ -189,8 +218,10 @@ def _load(text: str) -> dict[str, Any]:
         raise ValueError(f"record: not JSON ({error}); it begins with {text[:40]!r}") from None
     if not isinstance(data, dict) or "schema" not in data:
         raise ValueError("record: expected a JSON object with a field 'schema': is this an answer of another task?")
-    if type(data["schema"]) is not int or data["schema"] != SCHEMA_VERSION:
-        raise ValueError(f"record: expected schema {SCHEMA_VERSION}, got {data['schema']!r}: another version wrote it")
+    if type(data["schema"]) is not int or not 1 <= data["schema"] <= SCHEMA_VERSION:
+        raise ValueError(
+            f"record: expected schema 1 to {SCHEMA_VERSION}, got {_brief(data['schema'])}: another version wrote it"
+        )
     return data
 
 
@@ -198,8 +229,13 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _field(data: Mapping[str, Any], name: str, read: Callable[[Any], Any]) -> Any:
-    """Return a field as its reader gives it, naming the field in the error."""
+_NEEDED = object()
+
+
+def _field(data: Mapping[str, Any], name: str, read: Callable[[Any], Any], default: Any = _NEEDED) -> Any:
+    """Return a field as its reader gives it, naming the field in the error; the default where it is missing."""
+    if name not in data and default is not _NEEDED:
+        return default
     if name not in data:
         raise ValueError(f"record: field {name!r} is missing")
     try:
@@ -326,16 +362,27 @@ def _steps(paths: np.ndarray) -> list[list[int]]:
     return [(np.flatnonzero(row) + 1).tolist() for row in moves]
 
 
+def _paths_of_schema_1(value: Any, num_words: int, num_frames: int) -> dict[str, np.ndarray]:
+    """Read the paths of two forms."""
+    kinds = {"raw", "centred", "raw_chance", "centred_chance"}
+    if not isinstance(value, dict) or set(value) != kinds:
+        raise ValueError(f"expected an object of {sorted(kinds)}, got {_brief(value)}")
+    return _paths(value, num_words, num_frames)
+
+
 def _paths(value: Any, num_words: int, num_frames: int) -> dict[str, np.ndarray]:
-    """Read all kinds of paths, (L + 1, K) each."""
-    if not isinstance(value, dict) or set(value) != set(PATH_KINDS):
-        raise ValueError(f"expected an object of {PATH_KINDS}, got {_brief(value)}")
+    """Read paths, (L + 1, K) each: the raw ones, and those of whatever other forms are there."""
+    forms = [form for form in FORMS if isinstance(value, dict) and form in value]
+    kinds = {f"{form}{ending}" for form in forms for ending in ("", "_chance")}
+    if not isinstance(value, dict) or set(value) != kinds or "raw" not in forms:
+        expected = f"an object of {PATH_KINDS}: the raw ones, and of each other form both or none"
+        raise ValueError(f"expected {expected}, got {_brief(value)}")
     sizes = {len(steps) if isinstance(steps, list) else 0 for steps in value.values()}
     if len(sizes) != 1 or 0 in sizes:
         raise ValueError("expected the same number of layers, at least one, in every kind of path")
     check_sizes(num_words, num_frames, sizes.pop())
     longer, shorter = max(num_words, num_frames), min(num_words, num_frames)
-    return {kind: _path(value[kind], kind, longer, shorter) for kind in PATH_KINDS}
+    return {kind: _path(value[kind], kind, longer, shorter) for kind in PATH_KINDS if kind in kinds}
 
 
 def _path(layers: list[Any], kind: str, longer: int, shorter: int) -> np.ndarray:
@@ -354,17 +401,65 @@ def _path(layers: list[Any], kind: str, longer: int, shorter: int) -> np.ndarray
     return np.cumsum(moves, axis=-1, dtype=np.int32)
 
 
-def _hits(value: Any, references: Mapping[str, Any], num_layers: int, num_frames: int) -> dict[str, Any]:
-    """Read the frame hits of every reference."""
-    hits = _dict_of(_dict_of(_list_of(_number)))(value)
-    if set(hits) != set(references):
-        raise ValueError(f"expected the references {sorted(references)}, got {sorted(hits)}")
-    for name, states in hits.items():
-        if set(states) != set(STATES) or any(len(sums) != num_layers for sums in states.values()):
-            raise ValueError(f"{name!r} needs one sum per layer ({num_layers}) for each of {STATES}")
-        if any(not 0 <= entry <= num_frames for sums in states.values() for entry in sums):
-            raise ValueError(f"{name!r} holds a sum outside 0..{num_frames}, the number of positions")
-    return {name: {state: np.array(hits[name][state]) for state in STATES} for name in hits}
+@dataclass(frozen=True)
+class _Sums:
+    """Reads what measures left in a document of these sizes."""
+
+    num_layers: int
+    num_words: int
+    num_frames: int
+
+    def __call__(self, value: Any) -> Sums:
+        """Read the numbers by measure and name; of measures that are not known here too."""
+        return {
+            measure: {name: self._numbers(measure, name, entry) for name, entry in named.items()}
+            for measure, named in _dict_of(_dict_of(_list_of(_number)))(value).items()
+        }
+
+    def hits(self, value: Any, references: Mapping[str, Any]) -> dict[str, Sums]:
+        """Read the frame hits of every reference, as schema 1 has them."""
+        hits = _dict_of(_dict_of(lambda entry: entry))(value)
+        if set(hits) != set(references):
+            raise ValueError(f"expected the references {sorted(references)}, got {sorted(hits)}")
+        if any(set(forms) != {"raw", "centred"} for forms in hits.values()):
+            raise ValueError("expected frame hits of raw and centred similarities for each reference")
+        return {name: self({"frame_hits": forms}) for name, forms in hits.items()}
+
+    def _numbers(self, measure: str, name: str, entries: list[float]) -> np.ndarray:
+        if len(entries) != self.num_layers:
+            raise ValueError(f"{measure!r}, {name!r} needs one number per layer ({self.num_layers})")
+        known = MEASURES.get(measure)
+        low, high = (-MAX_SUM, MAX_SUM) if known is None else known.limits(self.num_words, self.num_frames)
+        if any(not low <= entry <= high for entry in entries):
+            raise ValueError(f"{measure!r}, {name!r} holds a number outside {low:g}..{high:g}")
+        return np.array(entries)
+
+
+def _by_reference(references: Mapping[str, Any], read: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
+    """Return a reader of an object whose keys are references of the record."""
+
+    def read_each(value: Any) -> dict[str, Any]:
+        found = _dict_of(lambda entry: entry)(value)
+        if set(found) - set(references):
+            raise ValueError(f"expected references out of {sorted(references)}, got {sorted(found)}")
+        return {name: read(entry) for name, entry in found.items()}
+
+    return read_each
+
+
+def _word_values(value: Any, num_words: int) -> dict[str, list[float | None]]:
+    values = _dict_of(_list_of(_optional(_number)))(value)
+    for name, entries in values.items():
+        if len(entries) != num_words:
+            raise ValueError(f"{name!r} needs one number per word ({num_words}), got {len(entries)}")
+    return values
+
+
+def _listed(sums: Sums) -> dict[str, dict[str, list[float]]]:
+    return {
+        measure: {name: np.asarray(values, np.float64).tolist() for name, values in named.items()}
+        for measure, named in sums.items()
+    }
 
 
 def _brief(value: Any) -> str:

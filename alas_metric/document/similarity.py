@@ -1,4 +1,8 @@
-"""Cosine similarity of hidden states of words and audio positions.
+"""Cosine similarity of hidden states of words and audio positions, in three forms.
+
+*raw* is the cosine, the paper's; *centred* the cosine after each modality's mean over the utterance was subtracted;
+*standardised* the centred one with each word's row over the audio positions brought to mean 0 and standard deviation 1.
+Standardising takes out what makes a word near to every position (a hub) or to none.
 
 Works on NumPy arrays and torch tensors, on the device where they lie, through the array API; torch is never
 imported here. Everything is computed in float32 whatever came in.
@@ -6,9 +10,16 @@ imported here. Everything is computed in float32 whatever came in.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
+
+FORMS = ("raw", "centred", "standardised")
+"""The three forms of similarity; columns that depend on one end in its name."""
+ROUNDING = 2e-6
+"""By how much a matrix product in float32 may tell cosines of equal vectors apart."""
 
 
 def cosine_similarity(words: Any, frames: Any) -> Any:
@@ -52,8 +63,30 @@ def centre(states: Any) -> Any:
     return deviations * xp.astype(scale, xp.float32)
 
 
-def compare(words: Any, frames: Any) -> Any:
-    """Return raw and centred cosine similarities of one layer, what `score_pair` takes.
+def directions(states: Any) -> Any:
+    """Return the centred vectors, each of length 1; zero where all are equal.
+
+    Args:
+        states: vectors of one modality, shape ``(..., M, D)``.
+
+    Returns:
+        float32, same shape.
+    """
+    xp = array_namespace(states)
+    deviations = _scaled_deviations(states, xp)
+    deviations /= _lengths(deviations, xp)
+    return deviations
+
+
+def norms(states: Any) -> Any:
+    """Return the length of each vector, shape ``(..., M)``; squares neither overflow nor vanish."""
+    xp = array_namespace(states)
+    scale = _largest(states, -1, xp)
+    return xp.linalg.vector_norm(states / scale, axis=-1) * scale[..., 0]
+
+
+def similarities(words: Any, frames: Any) -> Any:
+    """Return raw and centred cosine similarities, from which `in_all_forms` makes the standardised ones.
 
     Args:
         words: word vectors, shape ``(..., N, D)``.
@@ -68,6 +101,62 @@ def compare(words: Any, frames: Any) -> Any:
     # The cosine does not see the scale; leaving it out keeps the largest magnitudes from overflowing.
     centred = _cosines(_scaled_deviations(words, xp), _scaled_deviations(frames, xp), xp)
     return xp.stack([raw, centred], axis=-3)
+
+
+def standardise(similarity: Any) -> Any:
+    """Bring each word's row over the audio positions to mean 0 and standard deviation 1 (of the population).
+
+    Args:
+        similarity: cosines, shape ``(..., N, T)``.
+
+    Returns:
+        Same shape. A row is constant, and becomes 0, where its standard deviation is at most `ROUNDING`: what rounding
+        left of equal cosines would otherwise be blown up to a row like any other.
+
+    Example:
+        >>> standardise(np.array([[0.25, 0.75], [0.5, 0.5]])).tolist()
+        [[-1.0, 1.0], [0.0, 0.0]]
+    """
+    xp = array_namespace(similarity)
+    deviations = similarity - xp.mean(similarity, axis=-1, keepdims=True)
+    spread = xp.sqrt(xp.mean(deviations * deviations, axis=-1, keepdims=True))
+    constant = spread <= ROUNDING
+    deviations *= xp.where(constant, xp.zeros_like(spread), 1 / xp.where(constant, xp.ones_like(spread), spread))
+    return deviations
+
+
+def in_all_forms(similarity: Any, equal: Sequence[tuple[int, int]] = ()) -> Any:
+    """Return similarities in each of `FORMS`.
+
+    Args:
+        similarity: raw and centred, shape ``(..., 2, N, T)``, see `similarities`.
+        equal: pairs of equal words, a first and a later one. Equal words enter the first layer of most models as
+            equal vectors; how the matrix product rounds the last bit of each row depends on the number of threads and
+            on the machine, and would decide which of them is the most similar. Where nothing but `ROUNDING` tells two
+            equal words apart, they get exact ties.
+
+    Returns:
+        Shape ``(..., 3, N, T)``.
+    """
+    xp = array_namespace(similarity)
+    levelled = _levelled(similarity, equal, xp) if equal else similarity
+    standardised = standardise(levelled[..., 1:, :, :])
+    return xp.concat([levelled, standardised], axis=-3)
+
+
+def _levelled(similarity: Any, equal: Sequence[tuple[int, int]], xp: Any) -> Any:
+    """Return similarities with exact ties where only rounding tells a word from an earlier, equal one."""
+    firsts, laters = (list(words) for words in zip(*equal, strict=True))
+    first, later = similarity[..., firsts, :], similarity[..., laters, :]
+    same = xp.max(xp.abs(later - first), axis=-1, keepdims=True) <= ROUNDING
+    levelled = xp.asarray(similarity, copy=True)
+    levelled[..., laters, :] = xp.where(same, first, later)
+    return levelled
+
+
+def on_host(values: Any) -> np.ndarray:
+    """Return an array of any kind, on any device, as a NumPy array."""
+    return np.asarray(values.cpu() if hasattr(values, "cpu") else values)
 
 
 def _check_shapes(words: Any, frames: Any) -> None:

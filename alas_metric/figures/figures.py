@@ -6,7 +6,6 @@ Every function returns a `matplotlib.figure.Figure` and touches no global state 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from alas_metric.corpus.metrics import METRICS
+from alas_metric.document.metric import GUESSING, LINEAR, RANDOM, SHIFTED
 from alas_metric.document.paths import WordTiming, check_words, reference_path
-from alas_metric.document.record import STATES
 from alas_metric.document.scores import score_record
+from alas_metric.document.similarity import FORMS, in_all_forms
 from alas_metric.figures.style import (
     BLUE,
     FOUND,
@@ -36,11 +37,11 @@ from alas_metric.figures.style import (
 from alas_metric.results.dumps import ENVELOPE_SECONDS, Dump
 
 __all__ = [
-    "Baseline",
     "alignment_picture",
     "document_bars",
     "document_fan",
     "document_histogram",
+    "form_curves",
     "layer_curves",
     "save",
 ]
@@ -50,9 +51,9 @@ _WORD_INCHES = 0.067
 _PANEL_INCHES = (0.75, 1.75)
 _LABELLED_WORDS = 26
 _CURVE_INCHES = 2.25
-RANDOM, LINEAR, SHIFTED, GUESSING = "random path", "constant rate", "shifted audio", "guessing"
 _BASELINE_LOOKS = {RANDOM: (GREY, "--"), LINEAR: (ORANGE, ":"), SHIFTED: (GREEN, "-."), GUESSING: (GREY, "--")}
 _OTHER_LOOK = (PURPLE, (0, (1, 1)))
+_FORM_COLOURS = {"raw": VERMILION, "centred": ORANGE, "standardised": BLUE}
 _BAR = "#C8C8C8"
 
 
@@ -76,14 +77,14 @@ def alignment_picture(
     """
     record = dump.record
     chosen = choose_layers(layers, record.num_layers)
-    if state not in STATES:
-        raise ValueError(f"expected one of the states {STATES}, got {state!r}")
+    if state not in FORMS:
+        raise ValueError(f"expected one of the states {FORMS}, got {state!r}")
     name = record.reference if reference is None else reference
     scores = score_record(record, name).columns
     duration = record.num_frames * record.frame_seconds
     words = check_words(record.references[name], duration)
     target = reference_path(words, record.num_frames, record.frame_seconds)
-    key = ("alas_swapped" if record.swapped else "alas") + ("" if state == "raw" else "_centred")
+    key = f"{'alas_swapped' if record.swapped else 'alas'}_{state}"
     unit = "positions" if record.swapped else "words"
     panel = float(np.clip(record.num_words * _WORD_INCHES, *_PANEL_INCHES))
     width = float(np.clip(panel / record.num_words * 36, 1.4, 2.2))
@@ -94,7 +95,7 @@ def alignment_picture(
         )[:, 0]
         _draw_waveform(axes[0], dump, words, duration)
         for axis, layer in zip(axes[1:], chosen, strict=True):
-            similarity = dump.similarity[layer, STATES.index(state)].astype(np.float32)
+            similarity = in_all_forms(dump.similarity[layer].astype(np.float32))[FORMS.index(state)]
             image = _draw_similarity(axis, similarity, duration)
             for path, colour, scale, label in (
                 (target, REFERENCE, 1.0, "reference path"),
@@ -217,47 +218,30 @@ def _legend_paths(figure: Figure) -> None:
     )
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """A line to compare a curve with.
+def layer_curves(curve: Mapping[str, Any], key: str, best_layer: int | None = None, title: str = "") -> Figure:
+    """Draw a metric over layers with its 95 % band and what it is to be compared with.
+
+    Figure 3 of Mousavi et al. 2025.
 
     Args:
-        label: for the legend; `RANDOM`, `LINEAR`, `SHIFTED` and `GUESSING` look the same in every figure.
-        values: of each layer 0..L, or one number; None where undefined.
-    """
-
-    label: str
-    values: Sequence[float | None] | float
-
-
-def layer_curves(
-    curve: Mapping[str, Any],
-    key: str,
-    baselines: Sequence[Baseline] = (),
-    best_layer: int | None = None,
-    title: str = "",
-) -> Figure:
-    """Draw a metric over layers with its 95 % band; figure 3 of Mousavi et al. 2025.
-
-    Args:
-        curve: one entry of ``summarise(...)["layers"]``: ``values``, ``low`` and ``high`` of each layer.
+        curve: one entry of ``summarise(...)["layers"]``: ``values``, ``low`` and ``high`` of each layer, and
+            ``baselines``, values of each layer by label.
         key: the metric, of `corpus.METRICS`.
-        baselines: what chance, a random path or a constant rate give.
         best_layer: is marked.
         title: above the figure.
 
     Raises:
         ValueError: If the metric is undefined in every layer.
     """
-    values, low, high = (_floats(curve[name]) for name in ("values", "low", "high"))
-    if not np.isfinite(values).any():
-        raise ValueError(f"{key} is undefined in every layer: was any document kept?")
+    values, low, high = _curve(curve, key)
     with styled():
         figure = new_figure(_CURVE_INCHES)
         axis = figure.subplots()
-        for baseline in baselines:
-            _draw_baseline(axis, baseline, len(values))
-        _draw_curve(axis, values, low, high)
+        _draw_zero(axis, key)
+        for label, baseline in curve["baselines"].items():
+            _draw_baseline(axis, label, _floats(baseline))
+        _shade_layer_0(axis)
+        _draw_curve(axis, values, low, high, BLUE, "value", "95 % interval")
         _mark_best(axis, values, best_layer)
         _label_layers(axis, key, len(values))
         if title:
@@ -266,27 +250,74 @@ def layer_curves(
     return figure
 
 
+def form_curves(curves: Mapping[str, Mapping[str, Any]], key: str) -> Figure:
+    """Draw a metric over layers in several forms of similarity, with 95 % bands.
+
+    Args:
+        curves: by the name of the form, each as in `layer_curves`.
+        key: the metric of the default form, of `corpus.METRICS`.
+
+    Raises:
+        ValueError: If there is no form, or one of them is undefined in every layer.
+    """
+    drawn = {form: _curve(curve, key) for form, curve in curves.items()}
+    if not drawn:
+        raise ValueError(f"no form of {key} is given")
+    with styled():
+        figure = new_figure(_CURVE_INCHES)
+        axis = figure.subplots()
+        _draw_zero(axis, key)
+        _shade_layer_0(axis)
+        for form, (values, low, high) in drawn.items():
+            _draw_curve(axis, values, low, high, _FORM_COLOURS[form], form)
+        _label_layers(axis, key, max(len(values) for values, _, _ in drawn.values()))
+        figure.legend(loc="outside lower center", ncols=4, handlelength=1.8, columnspacing=1.2)
+    return figure
+
+
+def _curve(curve: Mapping[str, Any], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    values, low, high = (_floats(curve[name]) for name in ("values", "low", "high"))
+    if not np.isfinite(values).any():
+        raise ValueError(f"{key} is undefined in every layer: was any document kept?")
+    return values, low, high
+
+
 def _floats(values: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _draw_curve(axis: Axes, values: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    """Draw layers 1..L as a line and layer 0, what enters the decoder, as a point of its own."""
-    layers = np.arange(len(values))
+def _shade_layer_0(axis: Axes) -> None:
+    """Set layer 0, what enters the decoder, apart."""
     axis.axvspan(-0.6, 0.5, color="#F2F2F2", linewidth=0, zorder=0)
-    axis.plot(layers[1:], values[1:], color=BLUE, marker="o", markersize=2, label="value")
-    axis.fill_between(layers[1:], low[1:], high[1:], color=BLUE, alpha=0.2, linewidth=0, label="95 % interval")
+
+
+def _draw_curve(
+    axis: Axes, values: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str, label: str, band: str = ""
+) -> None:
+    """Draw layers 1..L as a line with a band and layer 0 as a point of its own."""
+    layers = np.arange(len(values))
+    axis.plot(layers[1:], values[1:], color=colour, marker="o", markersize=2, label=label)
+    axis.fill_between(layers[1:], low[1:], high[1:], color=colour, alpha=0.2, linewidth=0, label=band or None)
     if np.isfinite([low[0], high[0]]).all():
-        axis.vlines(0, low[0], high[0], color=BLUE, alpha=0.5, linewidth=2.5)
-    axis.plot(layers[:1], values[:1], color=BLUE, marker="o", markersize=3.5, markerfacecolor="white", linestyle="none")
+        axis.vlines(0, low[0], high[0], color=colour, alpha=0.5, linewidth=2.5)
+    axis.plot(
+        layers[:1], values[:1], color=colour, marker="o", markersize=3.5, markerfacecolor="white", linestyle="none"
+    )
 
 
-def _draw_baseline(axis: Axes, baseline: Baseline, num_layers: int) -> None:
-    given = baseline.values
-    values = np.full(num_layers, given) if isinstance(given, int | float) else _floats(given)
-    colour, style = _BASELINE_LOOKS.get(baseline.label, _OTHER_LOOK)
+def _draw_zero(axis: Axes, key: str) -> None:
+    """Draw the line at 0 where it means something."""
+    if label := METRICS[key].zero:
+        colour, style = _BASELINE_LOOKS.get(label, _OTHER_LOOK)
+        axis.axhline(0, color=colour, linestyle=style, linewidth=1.0, label=label)
+
+
+def _draw_baseline(axis: Axes, label: str, values: np.ndarray) -> None:
+    if not np.isfinite(values).any():
+        return
+    colour, style = _BASELINE_LOOKS.get(label, _OTHER_LOOK)
     look: dict[str, Any] = {"color": colour, "linestyle": style, "linewidth": 1.0}
-    axis.plot(np.arange(1, num_layers), values[1:], label=baseline.label, **look)
+    axis.plot(np.arange(1, len(values)), values[1:], label=label, **look)
     axis.plot([-0.35, 0.35], [values[0]] * 2, **look)
 
 
@@ -357,7 +388,7 @@ def document_fan(values: np.ndarray, key: str, best_layer: int | None = None) ->
     """Draw how a metric of documents is distributed in each layer.
 
     Args:
-        values: of each document and layer, shape ``(D, L + 1)``.
+        values: of each document and layer, shape ``(D, L + 1)``; NaN where undefined.
         key: the metric, of `corpus.METRICS`.
         best_layer: is marked.
 
@@ -366,12 +397,12 @@ def document_fan(values: np.ndarray, key: str, best_layer: int | None = None) ->
     """
     if not len(values):
         raise ValueError("no document to draw")
-    quantiles = np.percentile(values, [5, 25, 50, 75, 95], axis=0)
+    quantiles = np.nanpercentile(values, [5, 25, 50, 75, 95], axis=0)
     with styled():
         figure = new_figure(_CURVE_INCHES)
         axis = figure.subplots()
         layers = np.arange(values.shape[1])
-        axis.axvspan(-0.6, 0.5, color="#F2F2F2", linewidth=0, zorder=0)
+        _shade_layer_0(axis)
         for low, high, alpha, name in ((0, 4, 0.18, "5 to 95 %"), (1, 3, 0.35, "25 to 75 %")):
             axis.fill_between(
                 layers[1:],

@@ -14,6 +14,7 @@ from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from alas_metric.corpus.metrics import METRICS
+from alas_metric.numbers import with_unit
 from alas_metric.texts import printable
 
 COLUMN_INCHES = 3.3
@@ -55,21 +56,6 @@ _SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "alas",  # no random ids: versions of a figure can be compared
 }
-_NAMES = {
-    "alas": "ALAS",
-    "alas_swapped": "ALAS, swapped documents",
-    "alas_seconds": "ALAS",
-    "alas_matrix": "ALAS of matrices",
-    "alas_skill": "ALAS skill",
-    "alas_evidence": "ALAS evidence",
-    "alas_chance": "ALAS on shifted audio",
-    "alas_uniform": "ALAS of a random path",
-    "alas_linear": "ALAS of the constant-rate path",
-    "alas_all": "ALAS, all documents",
-    "alas_skill_all": "ALAS skill, all documents",
-    "frame_accuracy": "Frame accuracy",
-    "frame_skill": "Frame skill",
-}
 
 
 def styled() -> Any:
@@ -90,13 +76,6 @@ def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
     return figure
 
 
-def metric_name(key: str) -> str:
-    """Return a metric's name for people, ``"ALAS skill, centred"``."""
-    plain = key.removesuffix("_centred")
-    name = _NAMES.get(plain, plain.replace("_", " "))
-    return name if plain == key else f"{name}, centred"
-
-
 def axis_label(key: str) -> str:
     """Return a metric's axis label with unit and direction.
 
@@ -107,12 +86,8 @@ def axis_label(key: str) -> str:
         'ALAS skill, centred, higher is better'
     """
     metric = METRICS[key]
-    parts = [metric_name(key)]
-    if metric.unit not in ("", "1"):
-        parts.append(metric.unit)
-    if metric.direction != "none":
-        parts.append(f"{metric.direction} is better")
-    return ", ".join(parts)
+    direction = "" if metric.direction == "none" else f", {metric.direction} is better"
+    return f"{metric.title}{with_unit(metric.unit)}{direction}"
 
 
 def plain(text: str) -> str:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from alas_metric.corpus.answer_filter import THRESHOLD
+from alas_metric.corpus.metrics import RANKING, few_clusters
 from alas_metric.corpus.significance import HEADLINES, SIGNIFICANT, PairDifference, compare_all, ranks
 from alas_metric.leaderboard.conditions import differences, distinctions, oddities
 from alas_metric.leaderboard.entry import COLUMNS, Column, Entry
 from alas_metric.leaderboard.reading import label_runs, read_all, runs_in_folders
 from alas_metric.results.dumps import find_dumps
-
-DEFAULT_SORT = "alas_skill"
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,15 @@ class Board:
     mixed: list[str]
     messages: list[str]
 
+    def columns(self, task: str) -> list[Column]:
+        """Return the columns that a run of the task reports."""
+        return [column for column in COLUMNS if any(column.key in entry.values for entry in self.of_task(task))]
+
+    def caution(self, task: str) -> str:
+        """Return what is said where intervals of a task rest on few speakers or documents; nothing if none do."""
+        entries = self.of_task(task)
+        return few_clusters(entry.layers[self.ranked_by]["clusters"] for entry in entries)
+
     def of_task(self, task: str) -> list[Entry]:
         """Return the entries of a task in the order of the rows."""
         return [self.entries[model, task] for model in self.models if (model, task) in self.entries]
@@ -57,7 +65,7 @@ class Board:
 
 def build_board(
     folders: Sequence[Path],
-    sort: str = DEFAULT_SORT,
+    sort: str = RANKING,
     task: str | None = None,
     threshold: float = THRESHOLD,
     reference: str | None = None,
@@ -93,7 +101,7 @@ def build_board(
     if mixed and not mix:
         raise ValueError("these runs cannot be compared:\n  " + "\n  ".join(mixed) + "\n--mix shows them all the same")
     messages += [f"{name}: {text}" for name in tasks for text in oddities(groups[name])]
-    ranked_by = column.key if column.key in HEADLINES else DEFAULT_SORT
+    ranked_by = column.key if column.key in HEADLINES else RANKING
     pairs = {name: compare_all([entry.documents for entry in groups[name]], threshold=threshold) for name in tasks}
     for name in tasks:
         for entry, rank in zip(groups[name], ranks(len(groups[name]), pairs[name][ranked_by]), strict=True):
@@ -123,7 +131,7 @@ def sorted_models(entries: Mapping[tuple[str, str], Entry], task: str, column: C
 
     def place(model: str) -> tuple[bool, float, str]:
         entry = entries.get((model, task))
-        value = None if entry is None else entry.values[column.key]
+        value = None if entry is None else entry.values.get(column.key)
         sign = 1 if column.direction == "lower" else -1
         return value is None, sign * (value or 0), model
 
@@ -152,6 +160,7 @@ def board_data(board: Board) -> dict[str, Any]:
         ],
         "pairs": pair_rows(board),
         "distinctions": {task: distinctions(board.of_task(task)) for task in board.tasks},
+        "cautions": {task: text for task in board.tasks if (text := board.caution(task))},
     }
 
 

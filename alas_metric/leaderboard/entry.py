@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.metrics import ROWS
 from alas_metric.document.scores import DocumentScores
 from alas_metric.results.runs import LOCAL_COPY, Origin, Run
 
@@ -30,26 +30,14 @@ class Column:
     description: str
 
 
-def _metric_column(key: str, title: str) -> Column:
-    metric = METRICS[key]
-    return Column(key, title, metric.direction, metric.unit, metric.description)
-
-
 COLUMNS = (
     Column("rank", "Rank", "lower", "", "1 and how many models are significantly better; equal ranks are ties"),
-    _metric_column("alas", "ALAS"),
-    _metric_column("alas_skill", "Skill"),
-    _metric_column("alas_evidence", "Evidence"),
+    *(Column(row.key, row.column, row.direction, row.unit, row.description) for row in ROWS if row.column),
     Column("best_depth", "Best layer", "none", "share of depth", "layer with the highest skill, over all layers"),
-    _metric_column("frame_skill", "Frame skill"),
-    _metric_column("kept_share", "Kept"),
-    Column(
-        "task_audio", "Task, audio", "higher", "share", "accuracy, or similarity of free answers to the gold; audio"
-    ),
-    Column("task_text", "Task, text", "higher", "share", "the same for the transcript"),
     Column("documents", "Documents", "none", "", "documents of the run, skipped ones included"),
     Column("seconds", "s/doc", "lower", "seconds", "seconds per document, over all tasks of the run"),
 )
+"""Every column; a task shows those that one of its runs reports."""
 SOFTWARE = {
     "plugin": "lmms-eval-alas",
     **{name: name for name in ("torch", "transformers", "openai-whisper", "sentence-transformers")},
@@ -91,8 +79,8 @@ class Entry:
         model: the row's name.
         run: where the records lie.
         documents: scores of each document, as far as runs are compared by them.
-        values: of the columns, None where undefined; ``rank`` comes later.
-        intervals: low and high by column.
+        values: of the columns that the task has, None where undefined; ``rank`` comes later.
+        intervals: low and high by column, of those that have layers; None where undefined.
         layers: curves of every layered metric, see `corpus.aggregate`.
         origins: of the scored documents.
         facts: of the run.
@@ -102,7 +90,7 @@ class Entry:
     run: Run
     documents: Sequence[DocumentScores]
     values: dict[str, float | int | None]
-    intervals: dict[str, tuple[float, float]]
+    intervals: dict[str, tuple[float | None, float | None]]
     layers: Mapping[str, Any]
     origins: Sequence[Origin]
     facts: Facts
@@ -121,7 +109,7 @@ class Entry:
     @property
     def num_layers(self) -> int:
         """Number L of layers above layer 0; 0 if no document was kept."""
-        return max(len(self.layers["alas_seconds"]["values"]) - 1, 0)
+        return max(*(len(curve.get("values", ())) for curve in self.layers.values()), 1) - 1
 
 
 def setting_text(origins: Iterable[Origin], name: str) -> str | None:
@@ -146,6 +134,7 @@ RUN_CONDITIONS: dict[str, Callable[[Entry], str | None]] = {
 
 
 def num_swapped(entry: Entry) -> int:
+    """Return how many documents have fewer positions than words."""
     return sum(scores.swapped for scores in entry.documents)
 
 

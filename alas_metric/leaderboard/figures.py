@@ -19,12 +19,12 @@ from alas_metric.figures.style import (
     PURPLE,
     VERMILION,
     axis_label,
-    metric_name,
     new_figure,
     plain,
     styled,
 )
 from alas_metric.leaderboard.entry import Entry
+from alas_metric.numbers import with_unit
 
 _COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY)
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
@@ -50,7 +50,7 @@ def model_curves(entries: Sequence[Entry], key: str, title: str = "") -> Figure:
         axis = figure.subplots()
         for number, entry in enumerate(defined):
             _draw_model(axis, entry, key, number)
-        if METRICS[key].kind == "skill" or key.startswith("frame_skill"):
+        if METRICS[key].zero:
             axis.axhline(0, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
         axis.set_xlabel("Relative depth, layer / number of layers")
         axis.set_ylabel(axis_label(key))
@@ -102,7 +102,7 @@ def layer_differences(difference: Difference, first: str, second: str) -> Figure
         axis.set_xlim(-0.6, len(values) - 0.4)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, min_n_ticks=1))
         axis.set_xlabel("Layer")
-        axis.set_ylabel(f"Difference in {metric_name(difference.key)}{_side(difference.key)}")
+        axis.set_ylabel(f"Difference in {METRICS[difference.key].title}{_side(difference.key)}")
         axis.set_title(f"{plain(first)}\nminus {plain(second)}")
         figure.legend(loc="outside lower center", ncols=2)
     return figure
@@ -111,9 +111,8 @@ def layer_differences(difference: Difference, first: str, second: str) -> Figure
 def _side(key: str) -> str:
     """Return which side of 0 speaks for the first run."""
     metric = METRICS[key]
-    unit = f", {metric.unit}" if metric.unit not in ("", "1") else ""
     sides = {"higher": "\nabove 0: first is better", "lower": "\nbelow 0: first is better", "none": ""}
-    return unit + sides[metric.direction]
+    return with_unit(metric.unit) + sides[metric.direction]
 
 
 def _floats(values: Sequence[float | None]) -> np.ndarray:

@@ -22,17 +22,16 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from alas_metric.corpus.metrics import METRICS
-from alas_metric.figures.style import axis_label, metric_name
+from alas_metric.corpus.layers import is_defined
+from alas_metric.corpus.metrics import METRICS, ROWS, in_all_forms
+from alas_metric.figures.style import axis_label
+from alas_metric.numbers import number, p_value
 from alas_metric.results.dumps import Dump, read_dump
 
-CURVES = ("alas", "alas_skill", "alas_evidence", "frame_skill", "alas_seconds", "frame_accuracy")
-"""Metrics whose curves are shown, each also on centred states."""
 PICTURES_PER_TASK = 2
 MAX_PICTURE_BYTES = 3_000_000
 """Of all pictures together; the page, with 1 MB of code and a third more for base64, stays well below 6 MB."""
 _DOTS_PER_INCH = 170
-_NO_VALUE = "N/A"
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,8 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
     Args:
         board: what ``alas leaderboard`` writes as JSON: ``columns``, ``rows`` with ``tasks``, each None or with
             ``values``, ``intervals``, ``layers``, ``num_layers``, ``run``, ``provenance``, ``command``; ``pairs``,
-            ``distinctions`` by task, ``sorted_by``, ``ranked_by``, ``threshold``, ``significant``, ``mixed``,
-            ``messages``; and, if there is one, ``command``, which made it.
+            ``distinctions`` and ``cautions`` by task, ``sorted_by``, ``ranked_by``, ``threshold``, ``significant``,
+            ``mixed``, ``messages``; and, if there is one, ``command``, which made it.
         pictures: see `dump_pictures`.
 
     Returns:
@@ -81,9 +80,9 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
     environment.globals |= {
         "shown": shown,
         "shown_interval": shown_interval,
-        "shown_p": shown_p,
+        "shown_p": p_value,
         "verdict": verdict,
-        "name": metric_name,
+        "name": lambda key: METRICS[key].title,
     }
     tasks = _tasks(board)
     return environment.get_template("page.html").render(
@@ -91,7 +90,8 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
         tasks=[_task(board, task, pictures) for task in tasks],
         overview=_overview(board, tasks) if len(tasks) > 1 else None,
         curves=Markup(_json(_curves(board, tasks))),
-        metrics=_metrics(board),
+        metrics=_metrics(board, tasks),
+        explained=[row for row in ROWS if row.headline],
         style=Markup(_asset("page.css")),
         script=Markup(_asset("page.js")),
         library=Markup(_library()),
@@ -140,6 +140,8 @@ def _task(board: Mapping[str, Any], task: str, pictures: Sequence[Picture]) -> d
     return {
         "name": task,
         "entries": _sorted(entries, column),
+        "columns": [each for each in board["columns"] if any(each["key"] in entry["values"] for _, entry in entries)],
+        "caution": board["cautions"].get(task, ""),
         "pairs": [(key, [pair for pair in pairs if pair["metric"] == key]) for key in metrics],
         "distinctions": board["distinctions"].get(task, {}),
         "documents": [(uid, [p for p in own if p.uid == uid]) for uid in dict.fromkeys(p.uid for p in own)],
@@ -171,14 +173,9 @@ def shown(value: Any, column: Mapping[str, Any] | None = None) -> str:
         value: None if undefined.
         column: of the leaderboard; shares are shown as such.
     """
-    if value is None:
-        return _NO_VALUE
-    if isinstance(value, int):
-        return str(value)
-    unit = "" if column is None else column["unit"]
-    if unit.startswith("share"):
+    if isinstance(value, float) and column is not None and column["unit"].startswith("share"):
         return f"{100 * value:.0f} %"
-    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+    return number(value, 2).replace("-", "\N{MINUS SIGN}")
 
 
 def shown_interval(ends: Sequence[float] | None, column: Mapping[str, Any] | None = None) -> str:
@@ -187,11 +184,6 @@ def shown_interval(ends: Sequence[float] | None, column: Mapping[str, Any] | Non
         return ""
     low, high = (shown(end, column) for end in ends)
     return f"{low} to {high}"
-
-
-def shown_p(value: float | None) -> str:
-    """Return a p-value for people."""
-    return _NO_VALUE if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def verdict(pair: Mapping[str, Any]) -> str:
@@ -211,26 +203,32 @@ def verdict(pair: Mapping[str, Any]) -> str:
 # Curves
 
 
-def _metrics(board: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the metrics that can be chosen, that of the ranks first."""
-    keys = sorted(CURVES, key=lambda key: key != board["ranked_by"])
-    return [{"key": key, "name": metric_name(key)} for plain in keys for key in (plain, f"{plain}_centred")]
+def _metrics(board: Mapping[str, Any], tasks: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the metrics that can be chosen, those that models are compared by first, with their keys by form."""
+    rows = sorted((row for row in ROWS if row.curve), key=lambda row: (row.key != board["ranked_by"], not row.headline))
+    return [
+        {"name": row.title, "keys": {METRICS[key].form or "": key for key in in_all_forms(row)}}
+        for row in rows
+        if any(is_defined(entry["layers"].get(row.key)) for task in tasks for _, entry in _entries(board, task))
+    ]
 
 
 def _curves(board: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
     """Return what the page's script draws: by task, model and metric the values of layers 0..L with intervals."""
-    metrics = [metric["key"] for metric in _metrics(board)]
+    metrics = _metrics(board, tasks)
+    keys = [key for metric in metrics for key in metric["keys"].values()]
     models = [str(row["model"]) for row in board["rows"]]
     return {
         "models": models,
-        "labels": {key: axis_label(key) for key in metrics},
-        "zero": {key: METRICS[key].kind in ("skill",) or key.startswith("frame_skill") for key in metrics},
+        "metrics": metrics,
+        "labels": {key: axis_label(key) for key in keys},
+        "zero": {key: bool(METRICS[key].zero) for key in keys},
         "curves": {
             task: {
                 model: {
                     key: {part: _rounded(entry["layers"][key][part]) for part in ("values", "low", "high")}
-                    for key in metrics
-                    if entry["layers"].get(key, {}).get("values")
+                    for key in keys
+                    if is_defined(entry["layers"].get(key))
                 }
                 for model, entry in _entries(board, task)
             }

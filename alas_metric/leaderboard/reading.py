@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from alas_metric.corpus.aggregate import summarise
-from alas_metric.corpus.significance import COMPARED_COLUMNS, HEADLINES
+from alas_metric.corpus.metrics import missing_forms, reported
+from alas_metric.corpus.significance import COMPARED_COLUMNS
 from alas_metric.document.scores import DocumentScores
 from alas_metric.leaderboard.entry import COLUMNS, OF_MODEL, SOFTWARE, Entry, Facts, setting_text
 from alas_metric.results.runs import Origin, Run, RunDocuments, find_runs, read_results, read_run
@@ -23,10 +24,6 @@ _OPTIONS = ("limit", "gen_kwargs", "num_fewshot")
 """Options of the harness that change results, besides those that every command names."""
 _BYTES_FOR_A_PROCESS = 2**25
 """Samples from which one more process pays: reading them takes as long as starting it, about 2 s."""
-_TASK_VALUES = {
-    "task_audio": ("accuracy_audio", "answer_similarity_audio"),
-    "task_text": ("accuracy_text", "answer_similarity_text"),
-}
 
 
 def runs_in_folders(folders: Iterable[Path], task: str | None, messages: list[str]) -> list[tuple[Path, Run]]:
@@ -81,36 +78,31 @@ def _read(label: str, run: Run, threshold: float, reference: str | None) -> tupl
         messages += [f"{run.model}: {message}" for message in found.messages]
         if not found.origins:
             raise ValueError(f"{run.samples.name} holds no document that can be scored")
-        return _entry(label, found, threshold), messages
+        entry, told = _entry(label, found, threshold)
+        return entry, messages + told
     except (OSError, ValueError) as error:
         return None, [*messages, f"left out: {run.model}: {error}"]
 
 
-def _entry(model: str, found: RunDocuments, threshold: float) -> Entry:
-    results = _results(found.run)
-    facts = _facts(results, found.run.task, found.origins)
-    values = summarise(found.documents, threshold)
+def _entry(model: str, found: RunDocuments, threshold: float) -> tuple[Entry, list[str]]:
+    """Return a run's entry, and messages."""
+    facts = _facts(_results(found.run), found.run.task, found.origins)
+    values = reported(summarise(found.documents, threshold), found.keys)
     layers = dict(values["layers"].items())
-    own = {column.key: values.get(column.key) for column in COLUMNS}
-    for key, choices in _TASK_VALUES.items():
-        own[key] = next((values[choice] for choice in choices if values[choice] is not None), None)
-    depth = max(len(layers["alas_seconds"]["values"]) - 1, 0)
-    best = values["best_layer"]
-    own |= {
-        "best_depth": None if best is None else best / depth,
-        "documents": len(found.documents),
-        "seconds": facts.seconds,
-    }
-    intervals = {
-        key: (layers[key]["headline_low"], layers[key]["headline_high"])
-        for key in HEADLINES
-        if layers[key]["headline_low"] is not None
-    }
-    best_entry = layers["best_layer"]
-    if best is not None and best_entry["low"] is not None:
-        intervals["best_depth"] = (best_entry["low"] / depth, best_entry["high"] / depth)
+    own = {column.key: values[column.key] for column in COLUMNS if column.key in values}
+    own |= {"documents": len(found.documents), "seconds": facts.seconds}
+    intervals = {key: _ends(layers[key], "headline_") for key in own if key in layers}
     documents = [_for_comparison(scores) for scores in found.documents]
-    return Entry(model, found.run, documents, own, intervals, layers, found.origins, facts)
+    entry = Entry(model, found.run, documents, own, intervals, layers, found.origins, facts)
+    best = layers["best_layer"]
+    own["best_depth"] = None if best["layer"] is None else best["layer"] / entry.num_layers
+    depths = [None if end is None else end / entry.num_layers for end in _ends(best)]
+    intervals["best_depth"] = (depths[0], depths[1])
+    return entry, [f"{model}: {text}" for text in missing_forms(values)]
+
+
+def _ends(curve: Mapping[str, Any], prefix: str = "") -> tuple[float | None, float | None]:
+    return curve[f"{prefix}low"], curve[f"{prefix}high"]
 
 
 def _for_comparison(scores: DocumentScores) -> DocumentScores:

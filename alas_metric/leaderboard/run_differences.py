@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alas_metric.corpus.answer_filter import THRESHOLD, kept
-from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.metrics import METRICS, RANKING, few_clusters
 from alas_metric.corpus.significance import (
     COMPARED,
     HEADLINES,
@@ -22,11 +22,8 @@ from alas_metric.corpus.significance import (
     document_changes,
 )
 from alas_metric.leaderboard.board import Board, build_board
-from alas_metric.leaderboard.tables import p_text, signed
+from alas_metric.numbers import number, p_value, signed, signed_span
 from alas_metric.texts import printable
-
-CHANGED_BY = "alas_skill"
-"""The metric by which documents are said to change."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ def _model(board: Board, folder: Path) -> str:
 def _compare(board: Board, task: str, first: str, second: str) -> TaskComparison:
     runs = [board.entries[model, task].documents for model in (first, second)]
     differences = compare_runs(runs[0], runs[1], COMPARED, board.threshold)
-    changes = document_changes(runs[0], runs[1], CHANGED_BY, board.threshold)
+    changes = document_changes(runs[0], runs[1], RANKING, board.threshold)
     one, other = ({scores.uid for scores in run if kept(scores, board.threshold)} for run in runs)
     return TaskComparison(task, first, second, differences, changes, len(one - other), len(other - one))
 
@@ -129,7 +126,7 @@ def layer_rows(found: TaskComparison) -> list[dict[str, Any]]:
 def document_rows(found: TaskComparison) -> list[dict[str, Any]]:
     """Return one flat row a document that both runs kept."""
     return [
-        {"task": found.task, "uid": each.uid, "metric": CHANGED_BY, "first": each.first, "second": each.second}
+        {"task": found.task, "uid": each.uid, "metric": RANKING, "first": each.first, "second": each.second}
         | {"difference": each.change}
         for each in found.changes
     ]
@@ -174,15 +171,16 @@ def _headlines(found: TaskComparison) -> Table:
     for name in ("metric", "first", "second", "difference", "95 % interval", "p", "documents", "resampled"):
         table.add_column(name, justify="left" if name == "metric" else "right")
     for key, each in found.differences.items():
-        values = [_plain(each.first), _plain(each.second), signed(each.difference), _ends(each.low, each.high)]
-        table.add_row(key, *values, p_text(each.p), str(each.documents), str(each.clusters))
+        values = [number(each.first), number(each.second), signed(each.difference), signed_span(each.low, each.high)]
+        table.add_row(key, *values, p_value(each.p), str(each.documents), str(each.clusters))
     return table
 
 
 def _caption(found: TaskComparison) -> str:
     return (
         f"On the documents that both kept; {found.only_first} more only the first kept, {found.only_second} only the "
-        f"second. p is not corrected for several metrics; below {SIGNIFICANT:g} is significant."
+        f"second. p is not corrected for several metrics; below {SIGNIFICANT:g} is significant. "
+        f"{few_clusters(each.clusters for each in found.differences.values())}".strip()
     )
 
 
@@ -204,22 +202,14 @@ def _layer_cell(difference: Difference, layer: int) -> str:
     layers = difference.layers
     if layers is None or layer >= len(layers.values):
         return "N/A"
-    return f"{signed(layers.values[layer])} ({_ends(layers.low[layer], layers.high[layer])})"
+    return f"{signed(layers.values[layer])} ({signed_span(layers.low[layer], layers.high[layer])})"
 
 
 def _documents(found: TaskComparison, most: int) -> Table:
-    table = Table(title=f"documents that changed most in {CHANGED_BY}")
+    table = Table(title=f"documents that changed most in {RANKING}")
     table.add_column("document")
     for name in ("first", "second", "difference"):
         table.add_column(name, justify="right")
     for each in found.changes[:most]:
-        table.add_row(Text(printable(each.uid)), _plain(each.first), _plain(each.second), signed(each.change))
+        table.add_row(Text(printable(each.uid)), number(each.first), number(each.second), signed(each.change))
     return table
-
-
-def _plain(value: float | None) -> str:
-    return "N/A" if value is None else f"{value:.3f}"
-
-
-def _ends(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"

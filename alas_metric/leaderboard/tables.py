@@ -7,20 +7,18 @@ below each other. Names come from others' runs and are escaped for each format.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from alas_metric.corpus.metrics import METRICS
 from alas_metric.leaderboard.board import Board, pair_rows
 from alas_metric.leaderboard.conditions import distinctions
 from alas_metric.leaderboard.entry import COLUMNS, Column, Entry
+from alas_metric.numbers import ARROWS, UNDEFINED, number, p_value, signed, signed_span, span, with_unit
 from alas_metric.texts import csv_text, one_line
 
-ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
-_UNDEFINED = "N/A"
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -28,25 +26,6 @@ _LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 _LATEX_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", "none": ""}
-
-
-def value_text(column: Column, value: float | int | None) -> str:
-    """Return a value as all tables show it."""
-    if value is None:
-        return _UNDEFINED
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def interval_text(ends: tuple[float, float] | None) -> str:
-    """Return an interval as all tables show it, empty without one."""
-    return "" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
-
-
-def p_text(p: float | None) -> str:
-    """Return a p-value."""
-    if p is None:
-        return _UNDEFINED
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def rank_note(board: Board) -> str:
@@ -82,19 +61,27 @@ def known(value: str | None) -> str:
 
 
 def _terminal_table(board: Board, task: str) -> Table:
-    table = Table(title=Text(f"{task}  (threshold {board.threshold:g})"), caption=Text(rank_note(board)))
+    table = Table(title=Text(f"{task}  (threshold {board.threshold:g})"), caption=Text(_caption(board, task)))
     table.add_column("model", overflow="fold", min_width=16)
-    for column in COLUMNS:
+    for column in board.columns(task):
         table.add_column(f"{column.title} {ARROWS[column.direction]}".strip(), justify="right")
     for entry in board.of_task(task):
-        cells = [_two_lines(entry, column) for column in COLUMNS]
+        cells = [_two_lines(entry, column) for column in board.columns(task)]
         table.add_row(Text(entry.model), *cells)
     return table
 
 
+def _caption(board: Board, task: str) -> str:
+    return f"{rank_note(board)} {board.caution(task)}".strip()
+
+
 def _two_lines(entry: Entry, column: Column) -> str:
-    value, ends = value_text(column, entry.values[column.key]), entry.intervals.get(column.key)
-    return value if ends is None else f"{value}\n{ends[0]:.2f}..{ends[1]:.2f}"
+    value, ends = number(entry.values.get(column.key)), span(*_ends(entry, column), digits=2, word="..")
+    return f"{value}\n{ends}" if ends else value
+
+
+def _ends(entry: Entry, column: Column) -> tuple[float | None, float | None]:
+    return entry.intervals.get(column.key, (None, None))
 
 
 def markdown(board: Board) -> str:
@@ -103,35 +90,33 @@ def markdown(board: Board) -> str:
     parts += [f"> Not comparable, shown with `--mix`: {_markdown_text(text)}" for text in board.mixed]
     for task in board.tasks:
         parts += ["", f"## {_markdown_text(task)}", "", *_markdown_block(board, task), ""]
+        parts += [board.caution(task), ""] if board.caution(task) else []
         parts += _markdown_pairs(board, task)
         parts += _markdown_distinctions(board, task)
-    parts += ["", _legend(), "", rank_note(board)]
+    parts += ["", _legend(board), "", rank_note(board)]
     if board.messages:
         parts += ["", "Notes:", "", *(f"- {_markdown_text(text)}" for text in board.messages)]
     return "\n".join(parts).strip() + "\n"
 
 
-def _legend() -> str:
-    texts = [f"{column.title}: {column.description}{_unit(column)}" for column in COLUMNS]
+def _legend(board: Board) -> str:
+    shown = {column for task in board.tasks for column in board.columns(task)}
+    texts = [f"{column.title}: {column.description}{with_unit(column.unit)}" for column in COLUMNS if column in shown]
     return "Values are means over layers 1 to L with 95 % bootstrap intervals. " + "; ".join(texts) + "."
 
 
-def _unit(column: Column) -> str:
-    return f" ({column.unit})" if column.unit not in ("", "1") else ""
-
-
 def _markdown_block(board: Board, task: str) -> list[str]:
-    heads = ["Model", *(f"{column.title} {ARROWS[column.direction]}".strip() for column in COLUMNS)]
+    heads = ["Model", *(f"{column.title} {ARROWS[column.direction]}".strip() for column in board.columns(task))]
     rows = []
     for entry in board.of_task(task):
-        cells = [_one_line(entry, column) for column in COLUMNS]
+        cells = [_one_line(entry, column) for column in board.columns(task)]
         rows.append([_markdown_text(entry.model), *cells])
     return _markdown_table(heads, rows)
 
 
 def _one_line(entry: Entry, column: Column) -> str:
-    value, interval = value_text(column, entry.values[column.key]), interval_text(entry.intervals.get(column.key))
-    return f"{value} ({interval})" if interval else value
+    value, ends = number(entry.values.get(column.key)), span(*_ends(entry, column))
+    return f"{value} ({ends})" if ends else value
 
 
 def _markdown_pairs(board: Board, task: str) -> list[str]:
@@ -142,7 +127,8 @@ def _markdown_pairs(board: Board, task: str) -> list[str]:
     cells = []
     for row in rows:
         names = [_markdown_text(row["first"]), _markdown_text(row["second"])]
-        values = [signed(row["difference"]), _signed_interval(row), p_text(row["p_holm"]), str(row["documents"])]
+        ends = signed_span(row["low"], row["high"])
+        values = [signed(row["difference"]), ends, p_value(row["p_holm"]), str(row["documents"])]
         cells.append(names + values)
     return _markdown_table(heads, cells)
 
@@ -158,15 +144,6 @@ def _markdown_distinctions(board: Board, task: str) -> list[str]:
     ]
     rule = [["---"] * len(heads)]
     return ["", "What the rows do not have in common:", "", *_markdown_lines([heads, *rule, *rows])]
-
-
-def signed(value: float | None) -> str:
-    """Return a difference with its sign."""
-    return _UNDEFINED if value is None else f"{value:+.3f}"
-
-
-def _signed_interval(row: Mapping[str, Any]) -> str:
-    return "" if row["low"] is None else f"{signed(row['low'])} to {signed(row['high'])}"
 
 
 def _markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -191,12 +168,11 @@ def csv_table(board: Board) -> str:
         row: dict[str, Any] = {"model": model}
         for task in board.tasks:
             entry = board.entries.get((model, task))
-            for column in COLUMNS:
+            for column in board.columns(task):
                 name = f"{task}:{column.key}"
-                row[name] = None if entry is None else entry.values[column.key]
-                if column.key in METRICS or column.key == "best_depth":
-                    ends = None if entry is None else entry.intervals.get(column.key)
-                    row[f"{name}_low"], row[f"{name}_high"] = ends or (None, None)
+                row[name] = None if entry is None else entry.values.get(column.key)
+                if any(column.key in each.intervals for each in board.of_task(task)):
+                    row[f"{name}_low"], row[f"{name}_high"] = (None, None) if entry is None else _ends(entry, column)
         rows.append(row)
     return csv_text(rows)
 
@@ -211,19 +187,20 @@ def latex(board: Board) -> str:
 
 
 def _latex_block(board: Board, task: str) -> list[str]:
-    heads = ["Model", *(_latex_text(column.title) + _LATEX_ARROWS[column.direction] for column in COLUMNS)]
-    lines = [rf"\begin{{tabular}}{{l{'r' * len(COLUMNS)}}}", r"\toprule"]
+    columns = board.columns(task)
+    heads = ["Model", *(_latex_text(column.title) + _LATEX_ARROWS[column.direction] for column in columns)]
+    lines = [rf"\begin{{tabular}}{{l{'r' * len(columns)}}}", r"\toprule"]
     lines += [" & ".join(heads) + r" \\", r"\midrule"]
     for entry in board.of_task(task):
-        cells = [_latex_cell(entry, column) for column in COLUMNS]
+        cells = [_latex_cell(entry, column) for column in columns]
         lines.append(" & ".join([_latex_text(entry.model), *cells]) + r" \\")
     return [*lines, r"\bottomrule", r"\end{tabular}"]
 
 
 def _latex_cell(entry: Entry, column: Column) -> str:
-    value, ends = value_text(column, entry.values[column.key]), entry.intervals.get(column.key)
-    text = "--" if value == _UNDEFINED else f"${value}$"
-    return text if ends is None else rf"{text} {{\scriptsize $[{ends[0]:.3f}, {ends[1]:.3f}]$}}"
+    value, (low, high) = number(entry.values.get(column.key)), _ends(entry, column)
+    text = "--" if value == UNDEFINED else f"${value}$"
+    return text if low is None else rf"{text} {{\scriptsize $[{number(low)}, {number(high)}]$}}"
 
 
 def _latex_text(text: str) -> str:

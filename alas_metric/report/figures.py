@@ -9,47 +9,47 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from alas_metric.corpus.answer_filter import kept
+from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.significance import HEADLINES
 from alas_metric.figures.figures import (
     document_bars,
     document_fan,
     document_histogram,
 )
-from alas_metric.figures.style import axis_label, metric_name
-from alas_metric.report.curves import ZERO, curve_figures
-from alas_metric.report.run_report import Report, document_value
+from alas_metric.figures.style import axis_label
+from alas_metric.report.curves import curve_figures
+from alas_metric.report.run_report import Report, document_layers, document_value
 
 
 def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     """Yield the name, the caption and the figure of everything that the run has values for."""
-    documents = {"kept": report.kept, "scorable": report.scorable}
-    yield from curve_figures(report.curves, documents, report.best_layer)
-    yield from _distribution_figures(report)
+    yield from curve_figures(report.curves, report.best_layer)
+    for key in HEADLINES:
+        yield from _distribution_figures(report, key)
     filter_figure = _filter_figure(report)
     if filter_figure is not None:
         yield ("filter", *filter_figure)
 
 
-def _distribution_figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
-    """Draw the distributions over documents: of their own values, and in each layer."""
+def _distribution_figures(report: Report, key: str) -> Iterator[tuple[str, str, Figure]]:
+    """Draw the distributions of a metric over documents: of their own values, and in each layer."""
+    metric = METRICS[key]
     groups = {
         "kept": report.kept,
         "filtered out": [scores for scores in report.scorable if not kept(scores, report.threshold)],
     }
-    key = "alas" if any("alas" in scores.columns for scores in report.scorable) else "alas_seconds"
-    for name in (key, "alas_skill"):
-        values = {
-            group: [value for scores in members if (value := document_value(scores, name)) is not None]
-            for group, members in groups.items()
-        }
-        if any(values.values()):
-            median = {"median of kept": float(np.median(values["kept"]))} if values["kept"] else {}
-            zero = {ZERO[name]: 0.0} if name in ZERO else {}
-            figure = document_histogram(values, axis_label(name), median | zero)
-            yield f"documents_{name}", f"{metric_name(name)} of each document, mean over layers 1 to L.", figure
-    columns = [scores.columns[key] for scores in report.kept if key in scores.columns]
-    if columns:
-        figure = document_fan(np.array(columns), key, report.best_layer)
-        yield f"documents_layers_{key}", f"{metric_name(key)} of documents in each layer.", figure
+    values = {
+        group: [value for scores in members if (value := document_value(scores, key)) is not None]
+        for group, members in groups.items()
+    }
+    if any(values.values()):
+        median = {"median of kept": float(np.median(values["kept"]))} if values["kept"] else {}
+        figure = document_histogram(values, axis_label(key), median | ({metric.zero: 0.0} if metric.zero else {}))
+        yield f"documents_{key}", f"{metric.title} of each document, over layers 1 to L.", figure
+    layers = [found for scores in report.kept if np.isfinite(found := document_layers(scores, key)).any()]
+    if layers:
+        figure = document_fan(np.array(layers), key, report.best_layer)
+        yield f"documents_layers_{key}", f"{metric.title} of documents in each layer.", figure
 
 
 def _filter_figure(report: Report) -> tuple[str, Figure] | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from alas_metric.corpus.metrics import RANKING, ROWS, caution
+from alas_metric.corpus.significance import HEADLINES
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
+from alas_metric.document.similarity import FORMS
+from alas_metric.numbers import number, span
 from alas_metric.report.run_report import Report, document_value, ranked
 from alas_metric.report.tables import skipped_rows, summary_rows
 from alas_metric.texts import one_line
@@ -52,37 +55,55 @@ def _markdown_head(report: Report) -> Iterator[str]:
 
 def _markdown_numbers(report: Report) -> Iterator[str]:
     yield from ["", "## Numbers", ""]
-    yield "Means over layers 1 to L; 95 % bootstrap intervals, by speaker where speakers are known."
-    yield from ["", "| metric | value | 95 % interval | unit | better |", "|---|---:|---:|---|---|"]
-    for row in summary_rows(report):
-        span = f"{_number(row['low'])} to {_number(row['high'])}" if row["low"] is not None else ""
-        yield f"| {row['metric']} | {_number(row['value'])} | {span} | {row['unit']} | {row['better']} |"
+    yield (
+        "Means over layers 1 to L; 95 % bootstrap intervals, by speaker where speakers are known. Where a metric "
+        "depends on the form of similarity, the value is that of the form named, and all three stand beside it."
+    )
+    if note := caution(report.curves):
+        yield from ["", note]
+    heads = ["metric", "value", "95 % interval", *FORMS, "unit", "better", "meaning"]
+    right = {"value", "95 % interval", *FORMS}
+    yield from ["", _line(heads), _line("---:" if head in right else "---" for head in heads)]
+    rows = {row["metric"]: row for row in summary_rows(report)}
+    for metric in ROWS:
+        if (row := rows.get(metric.key)) is not None:
+            forms = [number(report.values[f"{metric.key}_{form}"]) if metric.form else "" for form in FORMS]
+            name = f"{metric.key} ({metric.form})" if metric.form else metric.key
+            cells = [name, number(row["value"]), span(row["low"], row["high"]), *forms]
+            yield _line([*cells, metric.unit, metric.direction, metric.description])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _markdown_curves(drawn: Mapping[str, str]) -> Iterator[str]:
     yield from ["", "## Layers", ""]
     yield (
         "Layer 0 is what enters the first decoder layer, the last comes after the final norm. Bands are 95 % bootstrap "
-        "intervals; the diamond marks the layer with the highest skill. Left raw, right centred states."
+        "intervals; the diamond marks the layer with the highest skill. Left the form of similarity that the metric is "
+        "read in, with what chance gives; right all three."
     )
-    curves = [name for name in drawn if name.startswith("layers_")]
+    curves = [name.removeprefix("layers_") for name in drawn if name.startswith("layers_")]
     if not curves:
         yield from ["", "No layer has a value: no document was kept."]
         return
-    yield from ["", "| raw | centred |", "|---|---|"]
-    for name in curves:
-        if name.endswith("_centred"):
-            continue
-        centred = f"{name}_centred"
-        right = _image(f"{centred}.png", drawn[centred]) if centred in drawn else ""
-        yield f"| {_image(f'{name}.png', drawn[name])} | {right} |"
+    yield from ["", "| as the metric is read | all forms of similarity |", "|---|---|"]
+    yield from (_line(_images([f"layers_{key}", f"forms_{key}"], drawn)) for key in curves)
+
+
+def _images(names: Iterable[str], drawn: Mapping[str, str]) -> list[str]:
+    """Return a cell for each figure, empty for those that were not drawn."""
+    return [_image(f"{name}.png", drawn[name]) if name in drawn else "" for name in names]
 
 
 def _markdown_documents(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
     yield from ["", "## Documents"]
-    for name, caption in drawn.items():
-        if name.startswith("documents_"):
-            yield from ["", _image(f"{name}.png", caption), "", caption]
+    if any(f"documents_{key}" in drawn for key in HEADLINES):
+        yield from ["", "| of all layers together | in each layer |", "|---|---|"]
+    for key in HEADLINES:
+        if f"documents_{key}" in drawn:
+            yield _line(_images([f"documents_{key}", f"documents_layers_{key}"], drawn))
     groups = ranked(report.documents, report.threshold)
     if not any(groups.values()):
         return
@@ -103,8 +124,8 @@ def _document_cells(
     error = document_value(scores, "alas_swapped" if scores.swapped else "alas")
     return [
         f"[{uid}](figures/{pictures[scores.uid]})" if scores.uid in pictures else uid,
-        _number(document_value(scores, "alas_skill")),
-        f"{_number(error)}{' positions' * scores.swapped}",
+        number(document_value(scores, RANKING)),
+        f"{number(error)}{' positions' * scores.swapped}",
         str(record.num_words if record else ""),
         *(_cell(text or "") for text in texts),
     ]
@@ -128,12 +149,6 @@ def _markdown_left_out(report: Report, drawn: Mapping[str, str]) -> Iterator[str
 
 def _image(name: str, caption: str) -> str:
     return f"![{_cell(caption)}](figures/{name})"
-
-
-def _number(value: Any) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "N/A"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _cell(text: Any, longest: int = 160) -> str:

@@ -6,16 +6,21 @@ Everything goes into one folder: ``report.md``, ``figures/`` (PNG and SVG), and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from alas_metric.corpus.aggregate import summarise
 from alas_metric.corpus.answer_filter import THRESHOLD, kept
-from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.layers import evaluate
+from alas_metric.corpus.metrics import LAYERED, RANKING, missing_forms, reported
+from alas_metric.document.metric import DOCUMENTS
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
-from alas_metric.results.runs import Run, RunDocuments, read_records, read_results, read_run
+from alas_metric.results.runs import Run, read_records, read_results, read_run
 
 SHOWN = 3
 """How many of the best, the typical and the worst documents are listed."""
@@ -77,22 +82,17 @@ def make_report(run: Run, threshold: float = THRESHOLD, reference: str | None = 
         OSError: If the samples cannot be read.
     """
     found = read_run(run, reference)
-    values = summarise(found.documents, threshold)
+    values = reported(summarise(found.documents, threshold), found.keys)
     shown = {scores.uid for group in ranked(found.documents, threshold).values() for scores in group}
     return Report(
         run=run,
         threshold=threshold,
         documents=found.documents,
-        values={key: value for key, value in values.items() if _is_wanted(key, value, found)},
-        messages=found.messages,
+        values=values,
+        messages=found.messages + missing_forms(values),
         settings=_settings(run),
         examples=read_records(run, shown),
     )
-
-
-def _is_wanted(key: str, value: Any, found: RunDocuments) -> bool:
-    """Leave out metrics of other tasks: those that nothing defines and the run's own results do not name."""
-    return value is not None or key in found.keys or key == "best_layer"
 
 
 def _settings(run: Run) -> dict[str, Any]:
@@ -106,21 +106,28 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def document_value(scores: DocumentScores, key: str) -> float | None:
-    """Return a document's own value of a layered metric: over layers 1..L, None where it is undefined.
+    """Return a document's own value of a layered metric, None where it is undefined.
 
-    Skills are 1 - the ratio of sums over layers, as the corpus has them over documents.
+    Its columns are added up over layers 1..L, as those of a corpus are over documents.
     """
-    metric = METRICS[key]
-    above = scores.columns.get(metric.numerator)
-    if above is None or len(above) < 2:
+    totals = _own_columns(scores, key)
+    if not totals:
         return None
-    if metric.denominator is None:
-        return float(above[1:].mean())
-    below = scores.columns.get(metric.denominator)
-    if below is None or not below[1:].sum():
-        return None
-    ratio = float(above[1:].sum() / below[1:].sum())
-    return 1 - ratio if metric.kind == "skill" else ratio
+    value = float(evaluate(LAYERED[key], [column[1:].sum() for column in totals]))
+    return value if math.isfinite(value) else None
+
+
+def document_layers(scores: DocumentScores, key: str) -> np.ndarray:
+    """Return a document's own value of a metric in each layer, shape ``(L + 1,)``, NaN where it is undefined."""
+    totals = _own_columns(scores, key)
+    return evaluate(LAYERED[key], totals) if totals else np.array([np.nan])
+
+
+def _own_columns(scores: DocumentScores, key: str) -> list[np.ndarray]:
+    """Return the columns of a layered metric, none if one is missing."""
+    names = LAYERED[key].columns
+    found = {**scores.columns, DOCUMENTS: np.ones(len(next(iter(scores.columns.values()), ())))}
+    return [found[name] for name in names] if found.keys() >= set(names) else []
 
 
 def ranked(documents: Iterable[DocumentScores], threshold: float) -> dict[str, list[DocumentScores]]:
@@ -131,7 +138,7 @@ def ranked(documents: Iterable[DocumentScores], threshold: float) -> dict[str, l
     scored = [
         (skill, scores.uid, scores)
         for scores in documents
-        if kept(scores, threshold) and (skill := document_value(scores, "alas_skill")) is not None
+        if kept(scores, threshold) and (skill := document_value(scores, RANKING)) is not None
     ]
     ordered = [scores for _, _, scores in sorted(scored, key=lambda entry: (-entry[0], entry[1]))]
     count = min(SHOWN, -(-len(ordered) // 3))

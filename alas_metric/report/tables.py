@@ -7,10 +7,13 @@ from typing import Any
 
 from alas_metric.corpus.aggregate import Brief
 from alas_metric.corpus.answer_filter import kept
-from alas_metric.corpus.metrics import LAYERED, METRICS
+from alas_metric.corpus.metrics import LAYERED, METRICS, ROWS
 from alas_metric.document.scores import DocumentScores
 from alas_metric.errors import CAUSES
 from alas_metric.report.run_report import Report, document_value
+
+OF_DOCUMENTS = tuple(row.key for row in ROWS if row.curve and row.population == "kept")
+"""The metrics that a document has a value of its own in."""
 
 
 def summary_rows(report: Report) -> list[dict[str, Any]]:
@@ -32,7 +35,7 @@ def summary_rows(report: Report) -> list[dict[str, Any]]:
 
 def _interval(report: Report, key: str) -> tuple[Any, Any]:
     curve = report.curves.get(key, {})
-    prefix = "headline_" if METRICS[key].kind in LAYERED else ""
+    prefix = "headline_" if key in LAYERED else ""
     return curve.get(f"{prefix}low"), curve.get(f"{prefix}high")
 
 
@@ -40,8 +43,7 @@ def layer_rows(report: Report) -> list[dict[str, Any]]:
     """Return one row for each layered metric and layer."""
     return [
         {"metric": key, "layer": layer, "value": value, "low": low, "high": high}
-        for key, metric in METRICS.items()
-        if metric.kind in LAYERED
+        for key in LAYERED
         for layer, (value, low, high) in enumerate(
             zip(*(report.curves[key][name] for name in ("values", "low", "high")), strict=True)
         )
@@ -50,7 +52,6 @@ def layer_rows(report: Report) -> list[dict[str, Any]]:
 
 def document_rows(report: Report) -> list[dict[str, Any]]:
     """Return one row for each document."""
-    shown = ("alas", "alas_swapped", "alas_seconds", "alas_skill", "alas_evidence")
     return [
         {
             "uid": scores.uid,
@@ -62,7 +63,7 @@ def document_rows(report: Report) -> list[dict[str, Any]]:
             "swapped": scores.swapped,
             "answer_similarity": scores.agreement,
             **{f"label_{name}": (scores.labels or {}).get(name) for name in ("audio", "text", "target")},
-            **{key: document_value(scores, key) for key in shown},
+            **{key: document_value(scores, key) for key in OF_DOCUMENTS},
         }
         for scores in report.documents
     ]
@@ -95,7 +96,7 @@ TABLES: dict[str, tuple[Callable[[Report], list[dict[str, Any]]], Sequence[str]]
         (
             *("uid", "speaker", "skipped", "detail", "kept", "forced", "swapped", "answer_similarity"),
             *("label_audio", "label_text", "label_target"),
-            *("alas", "alas_swapped", "alas_seconds", "alas_skill", "alas_evidence"),
+            *OF_DOCUMENTS,
         ),
     ),
     "skipped": (skipped_rows, ("cause", "documents", "meaning", "example", "detail")),

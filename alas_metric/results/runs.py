@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from alas_metric.corpus.aggregate import summarise
 from alas_metric.corpus.answer_filter import THRESHOLD
-from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.metrics import METRICS, missing_forms, reported
 from alas_metric.document.record import MAX_CHARACTERS, AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
 from alas_metric.texts import printable
@@ -216,8 +216,8 @@ def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = No
         OSError: If the samples cannot be read.
     """
     found = read_run(run, reference)
-    values = summarise(found.documents, threshold, found.keys or None)
-    return RunScores(run, values, len(found.documents), found.messages)
+    values = reported(summarise(found.documents, threshold), found.keys)
+    return RunScores(run, values, len(found.documents), found.messages + missing_forms(values))
 
 
 def _result_keys(run: Run) -> tuple[list[str], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -15,20 +16,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from alas_metric.corpus.metrics import METRICS
+from alas_metric.commands.shared import report
+from alas_metric.commands.terminal import console, show_table
+from alas_metric.corpus.aggregate import Brief
+from alas_metric.corpus.layers import is_defined
+from alas_metric.corpus.metrics import ROWS
 from alas_metric.errors import FatalError
+from alas_metric.numbers import number
 from alas_metric.results.runs import find_runs, score_run
 from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
+from alas_tasks.installation import complaints
 
 TASKS = ("alas_demo_sqa", "alas_demo_emotion")
 PICTURES = 3
-SHOWN = (
-    *("accuracy_audio", "accuracy_text", "kept", "alas", "alas_chance", "alas_uniform", "alas_linear"),
-    *("alas_evidence", "alas_skill", "frame_accuracy", "frame_skill", "best_layer"),
-)
-"""The rows of the table; the rest is in the results."""
+_ESCAPES = re.compile("\x1b\\[[0-9;]*m")
 CURVES = ("alas", "alas_evidence")
-"""The metrics that are drawn over layers, with the baselines of reports."""
+"""The metrics that are drawn over layers."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -52,17 +55,19 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the tasks, draw, and say what came out."""
-    console = Console(width=None if sys.stdout.isatty() else 110, soft_wrap=True)
+    place = console(110, soft_wrap=True)
     results = free_folder(arguments.output) / "results"
     command = harness_command(results, arguments.reference, arguments.limit)
-    console.print(f"Running: [bold]lmms-eval {shlex.join(command)}[/bold]", highlight=False)
-    seconds = run_harness(command, arguments.output / "lmms-eval.log", console)
+    place.print(f"Running: [bold]lmms-eval {shlex.join(command)}[/bold]", highlight=False)
+    start = time.monotonic()
+    run_harness(command, results, arguments.output / "lmms-eval.log", place)
     values = {run.task: score_run(run).values for run in find_runs(results)}
-    console.print(f"Done in {seconds:.0f} s.\n", _table(values))
+    place.print(f"Done in {time.monotonic() - start:.0f} s.\n")
+    show_table(place, _table(values))
     pictures = draw(values, results, arguments.output)
-    console.print(*explanation(values), sep="\n", highlight=False)
-    console.print("\nTo be looked at:", *(f"  {picture}" for picture in pictures), sep="\n", highlight=False)
-    console.print(f"Everything else: alas report {results}", highlight=False)
+    place.print(*explanation(values), sep="\n", highlight=False)
+    place.print("\nTo be looked at:", *(f"  {picture}" for picture in pictures), sep="\n", highlight=False)
+    place.print(f"Everything else: alas report {results}", highlight=False)
     return 0
 
 
@@ -90,48 +95,58 @@ def harness_command(results: Path, reference: str, limit: int | None) -> list[st
     return command + (["--limit", str(limit)] if limit else [])
 
 
-def run_harness(command: Sequence[str], log: Path, console: Console) -> float:
-    """Run lmms-eval with its output in a file; return how long it took, in seconds.
+def run_harness(command: Sequence[str], results: Path, log: Path, place: Console) -> None:
+    """Run lmms-eval with its output in a file.
 
     Raises:
-        FatalError: If it fails, with the end of what it said.
+        FatalError: If it fails or leaves no results, after the end of what it said.
     """
-    start = time.monotonic()
+    before = samples_in(results)
     offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    with log.open("w", encoding="utf-8") as output, console.status(f"about a minute; what it says is in {log}"):
+    with log.open("w", encoding="utf-8") as output, place.status(f"about a minute; what it says is in {log}"):
         done = subprocess.run(
             [sys.executable, "-m", "lmms_eval", *command], stdout=output, stderr=subprocess.STDOUT, env=offline
         )
-    if done.returncode:
-        said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
-        raise FatalError("\n".join([f"lmms-eval failed; all that it said is in {log}. The end:", *said]))
-    return time.monotonic() - start
+    said = _ESCAPES.sub("", log.read_text(encoding="utf-8", errors="replace"))  # lmms-eval colours files too
+    log.write_text(said, encoding="utf-8")
+    if done.returncode or len(samples_in(results) - before) < len(TASKS):
+        report(said.splitlines()[-15:])
+        raise FatalError(". ".join([*failure(done.returncode, said), f"All that it said is in {log}"]))
+
+
+def samples_in(results: Path) -> set[Path]:
+    """Return the logs of samples of the demo's tasks below a folder."""
+    return {path for task in TASKS for path in results.rglob(f"*_samples_{task}.jsonl")}
+
+
+def failure(code: int, said: str) -> list[str]:
+    """Return in sentences why the harness wrote no results."""
+    last = next((line for line in reversed(said.splitlines()) if line.strip()), "nothing")
+    reason = last.removeprefix("alas: error: ").rstrip(".")
+    problems = [problem for problem in complaints() if problem not in last]
+    return [f"lmms-eval wrote no results (exit status {code}); the last that it said is: {reason}", *problems]
 
 
 def _table(values: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table("metric", *TASKS, "", title="Mean over layers 1 and up; alas: words away from the word spoken")
-    for key in SHOWN:
-        row = [values[task].get(key) for task in TASKS]
-        table.add_row(key, *(_shown(value) for value in row), METRICS[key].description)
+    for row in ROWS:
+        found = [values[task].get(row.key) for task in TASKS]
+        if row.shown and any(value is not None and not isinstance(value, Brief) for value in found):
+            table.add_row(row.key, *(number(value) for value in found), row.description)
     return table
-
-
-def _shown(value: Any) -> str:
-    return "N/A" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def draw(values: Mapping[str, Mapping[str, Any]], results: Path, output: Path) -> list[Path]:
     """Draw the layer curves of each task and the alignment pictures; return the PNG files, SVG lie beside them."""
     from alas_metric.figures.figures import alignment_picture, layer_curves, save
-    from alas_metric.report.curves import baselines
     from alas_metric.results.dumps import find_dumps, read_dump
 
     drawn: list[Path] = []
     for task in TASKS:
         layers, best = dict(values[task]["layers"].items()), values[task]["best_layer"]
         for key in CURVES:
-            if any(value is not None for value in layers.get(key, {}).get("values", ())):
-                figure = layer_curves(layers[key], key, baselines(key, layers), best, title=task)
+            if is_defined(layers.get(key)):
+                figure = layer_curves(layers[key], key, best, title=task)
                 drawn += save(figure, output / f"curves-{task}-{key}")
     for file in find_dumps(results, None, TASKS[0]):
         dump = read_dump(file.path)
@@ -149,13 +164,13 @@ def explanation(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"{_share(question, 'text')} from the transcript; the emotion, which no transcript tells, "
         f"{_share(emotion, 'audio')} and {_share(emotion, 'text')}.",
         f"2. Does a layer bind audio to words? alas_evidence is 1 where every position finds its word, 0 where audio "
-        f"shifted in time does as well: {_shown(evidence[0])} at layer 0, where the audio enters, "
-        f"{_shown(None if best is None else evidence[best])} at the best layer {best}, {_shown(evidence[-1])} at the "
+        f"shifted in time does as well: {number(evidence[0])} at layer 0, where the audio enters, "
+        f"{number(None if best is None else evidence[best])} at the best layer {best}, {number(evidence[-1])} at the "
         "last.",
-        f"3. ALAS itself counts words: the path found is {_shown(question['alas'])} words away from the one of the "
-        f"word timestamps, on shifted audio {_shown(question['alas_chance'])}, at random "
-        f"{_shown(question['alas_uniform'])}. Short, evenly spoken sentences are easy: a straight line is "
-        f"{_shown(question['alas_linear'])} away.",
+        f"3. ALAS itself counts words: the path found is {number(question['alas'])} words away from the one of the "
+        f"word timestamps, on shifted audio {number(question['alas_chance'])}, at random "
+        f"{number(question['alas_uniform'])}. Short, evenly spoken sentences are easy: a straight line is "
+        f"{number(question['alas_linear'])} away.",
         "4. In the pictures red (found) follows white (word timestamps) where a layer aligns; the curves show where "
         "in the model that is.",
     ]

@@ -31,12 +31,12 @@ def process_docs_emotion(dataset: datasets.Dataset) -> datasets.Dataset:
     return _documents(dataset, rows, None, rows["emotion"], "alas_demo_emotion")
 
 
-def _texts(dataset: datasets.Dataset) -> dict[str, list]:
-    return dataset.remove_columns("audio").to_dict()
+def _texts(dataset: datasets.Dataset) -> dict[str, list[Any]]:
+    return dict(dataset.remove_columns("audio").to_dict())
 
 
 def _documents(
-    dataset: datasets.Dataset, rows: dict[str, list], instructions: list | None, targets: list, task: str
+    dataset: datasets.Dataset, rows: dict[str, list[Any]], instructions: list[Any] | None, targets: list[Any], task: str
 ) -> datasets.Dataset:
     columns = {
         **{name: rows[name] for name in ("uid", "transcript", "words", "speaker")},

@@ -15,9 +15,10 @@ from typing import Any
 import datasets
 from loguru import logger
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import FatalError, UnobtainableError
 from alas_tasks.documents import FEATURES, make_documents, unique_names, with_encoded_audio
 from alas_tasks.sources import IEMOCAP, write_manifest
+from alas_tasks.word_times import Words, read_wdseg
 
 CLASSES = {
     **dict.fromkeys(("ang", "anger", "angry"), "anger"),
@@ -48,7 +49,7 @@ def local_manifest(folder: Path) -> Path:
     """
     rows = {uid: row for path in _json_files(folder) for uid, row in _entries(path)}
     if not rows:
-        raise FatalError(
+        raise UnobtainableError(
             f"{IEMOCAP.folder_variable}={folder} has no JSON file as SpeechBrain's IEMOCAP recipe writes it: "
             '{uid: {"wav": "{data_root}/Session1/...wav", "emo": "ang", "text": "...", "length": 1.9}, ...}'
         )
@@ -70,7 +71,7 @@ def _json_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json")) or sorted(folder.glob("*/*.json"))
 
 
-def _entries(path: Path) -> Iterator[tuple[str, dict]]:
+def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -98,25 +99,34 @@ def process_docs(dataset: datasets.Dataset) -> datasets.Dataset:
 
 
 def _documents(
-    dataset: datasets.Dataset, columns: dict[str, list], classes: list, uids: list[str], kept: list[int]
+    dataset: datasets.Dataset, columns: dict[str, list[Any]], classes: list[Any], uids: list[str], kept: list[int]
 ) -> datasets.Dataset:
     """Build documents; hub audio stays where the loader mapped it into memory, rows chosen by an index."""
-    standard: dict[str, list] = {
+    standard: dict[str, list[Any]] = {
         "uid": uids,
         "speaker": [speaker_of(uid) for uid in uids],
         "transcript": columns["transcription"],
         "target": classes,
     }
     if "audio" not in dataset.column_names:
+        standard["words"] = [_words(Path(file)) for file in columns["file"]]
         rows = {name: [values[row] for row in kept] for name, values in standard.items()}
         audio = [{"bytes": None, "path": columns["file"][row]} for row in kept]
         return make_documents(rows, audio, "alas_iemocap")
     standard["uid"] = unique_names(uids)
     num_rows = len(dataset)
     texts = datasets.Features({name: feature for name, feature in FEATURES.items() if name != "audio"})
-    values: dict[str, list] = {name: standard.get(name) or [None] * num_rows for name in texts}
+    values: dict[str, list[Any]] = {name: standard.get(name) or [None] * num_rows for name in texts}
     both = [datasets.Dataset.from_dict(values, features=texts), dataset.select_columns(["audio"])]
     return datasets.concatenate_datasets(both, axis=1).select(kept)
+
+
+def _words(wav: Path) -> Words | None:
+    """Return the word times of a release's ``sentences/wav/<dialog>/<utterance>.wav``, None where it has none."""
+    path = wav.parents[2] / "ForcedAlignment" / wav.parent.name / f"{wav.stem}.wdseg" if len(wav.parents) > 2 else wav
+    if path == wav or not path.is_file():
+        return None
+    return read_wdseg(path)[wav.stem] or None
 
 
 def _stem(file: str) -> str:

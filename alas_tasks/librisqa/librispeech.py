@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from loguru import logger
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import UnobtainableError
 from alas_tasks.documents import AUDIO_TYPE
 from alas_tasks.sources import LIBRISPEECH
 
@@ -38,7 +38,7 @@ def speech_of(utterances: Sequence[str]) -> Speech:
 def _check_found(utterances: Sequence[str], audio: pa.ChunkedArray, where: str) -> None:
     missing = [name for name, valid in zip(utterances, audio.is_valid().to_pylist(), strict=True) if not valid]
     if len(missing) == len(utterances) > 0:
-        raise FatalError(
+        raise UnobtainableError(
             f"{where} holds the audio of none of {len(utterances)} utterances (the first is {missing[0]}); "
             "expected LibriSpeech's layout, such as test-clean/5639/40744/5639-40744-0000.flac"
         )

@@ -12,11 +12,12 @@ from typing import Any
 
 import datasets
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import FatalError, UnobtainableError
 from alas_tasks.answers import read_option
 from alas_tasks.documents import make_documents
 from alas_tasks.librisqa.librispeech import speech_of
-from alas_tasks.sources import LIBRISPEECH, LIBRISQA
+from alas_tasks.librisqa.word_times import words_of
+from alas_tasks.sources import LIBRISPEECH, LIBRISPEECH_WORDS, LIBRISQA
 
 PARTS = {"dataset_kwargs_part1": "LibriSQA-PartI", "dataset_kwargs_part2": "LibriSQA-PartII"}
 
@@ -25,7 +26,7 @@ def __getattr__(name: str) -> Any:
     if name == "dataset_path":
         return "json"
     if name == "data":
-        return f"{LIBRISQA.stated}, {LIBRISPEECH.stated}"
+        return ", ".join(source.stated for source in (LIBRISQA, LIBRISPEECH, LIBRISPEECH_WORDS))
     if name in PARTS:
         return {"data_files": {"test": str(questions_file(PARTS[name]))}}
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -44,7 +45,7 @@ def questions_file(part: str) -> Path:
     for path in (folder / part / name, folder / name):
         if path.is_file():
             return path
-    raise FatalError(f"{LIBRISQA.folder_variable}={folder} has neither {part}/{name} nor {name}")
+    raise UnobtainableError(f"{LIBRISQA.folder_variable}={folder} has neither {part}/{name} nor {name}")
 
 
 def process_docs_part1(dataset: datasets.Dataset) -> datasets.Dataset:
@@ -74,11 +75,11 @@ def process_docs_part2(dataset: datasets.Dataset) -> datasets.Dataset:
     return make_documents(columns, audio, "alas_librisqa_mc")
 
 
-def _standard(uids: list[str]) -> dict[str, list]:
-    return {"uid": uids, "speaker": [uid.split("-")[0] for uid in uids]}
+def _standard(uids: list[str]) -> dict[str, list[Any]]:
+    return {"uid": uids, "speaker": [uid.split("-")[0] for uid in uids], "words": words_of(uids)}
 
 
-def _columns(dataset: datasets.Dataset, *names: str) -> dict[str, list]:
+def _columns(dataset: datasets.Dataset, *names: str) -> dict[str, list[Any]]:
     """Return columns as lists, and the utterance ids as ``uid``.
 
     Raises:
@@ -94,5 +95,5 @@ def _columns(dataset: datasets.Dataset, *names: str) -> dict[str, list]:
     return {"uid": uids, **{name: _column(dataset, name) for name in names}}
 
 
-def _column(dataset: datasets.Dataset, name: str) -> list:
-    return dataset.select_columns([name]).to_dict()[name]
+def _column(dataset: datasets.Dataset, name: str) -> list[Any]:
+    return list(dataset.select_columns([name]).to_dict()[name])

@@ -12,7 +12,7 @@ from typing import Any
 import datasets
 from loguru import logger
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import FatalError, UnobtainableError
 from alas_tasks.documents import make_documents, with_encoded_audio
 from alas_tasks.sources import MMAU, matching_files
 
@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
     folder = MMAU.folder()
     files = MMAU.files() if folder is None else matching_files(folder, [MMAU.pattern])
     if not files:
-        raise FatalError(f"{MMAU.folder_variable}={folder} has no file {MMAU.pattern}")
+        raise UnobtainableError(f"{MMAU.folder_variable}={folder} has no file {MMAU.pattern}")
     return {"data_files": {"test": [str(path) for path in files]}}
 
 
@@ -51,11 +51,11 @@ def process_docs(dataset: datasets.Dataset) -> datasets.Dataset:
     return make_documents(columns, audio, "alas_mmau_speech")
 
 
-def _uid(texts: dict[str, list], row: int) -> str:
+def _uid(texts: dict[str, list[Any]], row: int) -> str:
     return str(texts["id"][row]) if "id" in texts else f"row-{row}"
 
 
-def _asked(texts: dict[str, list], row: int) -> tuple[str, str] | None:
+def _asked(texts: dict[str, list[Any]], row: int) -> tuple[str, str] | None:
     """Return a question with its options, and the letter of the right one."""
     try:
         options = [str(option) for option in json.loads(texts["choices"][row])]

@@ -18,6 +18,7 @@ import torch
 from alas_metric.document.units import Unit
 from alas_metric.errors import SkipDocument
 from model_patches.adapters.capture import CaptureMismatch, Decoder, find_decoder
+from model_patches.adapters.generation import one_answer
 
 # A character of the private use area: no tokenizer or template gives it a meaning, and clean_text removes it.
 _MARK = "\ue000"
@@ -140,18 +141,21 @@ class SpeechAdapter(ABC):
         """What ``generate`` is given unless the task says otherwise."""
         return {}
 
+    @property
+    def generation_config(self) -> Any:
+        """The checkpoint's own generation settings."""
+        return getattr(self.model, "generation_config", None)
+
     def generate(self, inputs: Mapping[str, Any], **generation: Any) -> Any:
         """Call the model's ``generate``, with the inputs where the model wants them."""
         placed = {name: v.to(self.device) if isinstance(v, torch.Tensor) else v for name, v in inputs.items()}
-        # Whole: what is read is the states of one pass over the prompt, and raw audio cannot be cut into chunks.
-        whole = {"prefill_chunk_size": None}
-        with torch.no_grad():
-            return self.model.generate(**placed, **{**self.generation, **generation, **whole})
+        with torch.no_grad(), one_answer(self.generation_config):
+            return self.model.generate(**placed, **{**self.generation, **generation})
 
     def answers(self, inputs: Mapping[str, Any], **generation: Any) -> list[str]:
         """Return the text that the model adds to each prompt of a batch."""
         new = self.generate(inputs, **generation)[:, inputs["input_ids"].shape[1] :]
-        return self.tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return list(self.tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def clean_text(self, text: str) -> str:
         """Return ``text`` without control characters and without the tokenizer's special tokens.

@@ -15,8 +15,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from alas_metric.document.similarity import compare
-
 OnLayer = Callable[[int, torch.Tensor], None]
 
 
@@ -128,7 +126,7 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
             handles.close()  # the decode steps, thousands of calls of a layer, go on without hooks
         on_layer(entry, states.detach())
 
-    def before_first(_module: nn.Module, args: tuple, kwargs: dict) -> None:
+    def before_first(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         report(0, kwargs["hidden_states"] if "hidden_states" in kwargs else args[0])
 
     def after(entry: int) -> Callable[..., None]:
@@ -164,6 +162,7 @@ class WordPooling:
         self._tables = [token_table(words) for words in self.tokens]
 
     def __call__(self, _entry: int, states: torch.Tensor) -> None:
+        """Pool one layer's states."""
         beams = states.shape[0] // len(self.tokens)
         # Kept where this layer is; the next one is there too, unless the model is spread over several devices.
         self._tables = [(tokens.to(states.device), weights.to(states.device)) for tokens, weights in self._tables]
@@ -173,26 +172,27 @@ class WordPooling:
 
 
 @dataclass
-class FrameSimilarity:
-    """Audio run: the similarity of words and audio positions, per layer; the states themselves are let go at once.
+class LayerVectors:
+    """Audio run: hands each layer's word vectors and vectors at the audio positions on, and lets them go at once.
 
     Args:
         positions: for each row of the batch, the positions of the audio in the prompt.
         vectors: the word vectors of the text run, as `WordPooling.vectors`.
+        receivers: for each row, what gets a layer's number, its word vectors ``(words, hidden size)`` and the vectors
+            at the audio positions ``(positions, hidden size)``, float32, on the device of the layer.
         check: look whether the audio features stand at the audio positions.
     """
 
     positions: Sequence[torch.Tensor]
     vectors: list[list[torch.Tensor]]
+    receivers: Sequence[Callable[[int, torch.Tensor, torch.Tensor], None]]
     check: bool = False
-    similarities: list[list[torch.Tensor]] = field(default_factory=list)
-    """Layer by layer, row by row: ``(2, words, positions)``, raw and centred, float32."""
 
     def __call__(self, entry: int, states: torch.Tensor) -> None:
+        """Compare one layer's states."""
         beams = states.shape[0] // len(self.positions)
-        layer = []
         self.positions = [positions.to(states.device) for positions in self.positions]
-        for row, positions in enumerate(self.positions):
+        for row, (positions, receive) in enumerate(zip(self.positions, self.receivers, strict=True)):
             frames = states[row * beams].index_select(0, positions).float()
             if self.check and entry == 0 and len(frames) > 1 and not bool((frames != frames[:1]).any()):
                 raise CaptureMismatch(
@@ -200,12 +200,7 @@ class FrameSimilarity:
                     "embedded the placeholder and did not put the audio features in its place"
                 )
             with full_precision(states.device.type):
-                layer.append(compare(self.vectors[entry][row].to(states.device), frames))
-        self.similarities.append(layer)
-
-    def of_row(self, row: int) -> Any:
-        """Return the similarities of one document, shape ``(layers + 1, 2, words, positions)``, a NumPy array."""
-        return torch.stack([layer[row].cpu() for layer in self.similarities]).numpy()
+                receive(entry, self.vectors[entry][row].to(states.device), frames)
 
 
 def pool_words(states: torch.Tensor, words: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -283,4 +278,4 @@ def verify_capture(decoder: Decoder, generate: Callable[..., Any]) -> None:
 
 
 def _equal(states: torch.Tensor, expected: torch.Tensor) -> bool:
-    return states.shape == expected.shape and torch.equal(states, expected.to(states.device))
+    return states.shape == expected.shape and bool(torch.equal(states, expected.to(states.device)))

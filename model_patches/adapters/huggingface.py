@@ -126,9 +126,10 @@ class HuggingFaceAdapter(SpeechAdapter):
             system = [{"type": "text", "text": self.system_prompt}] if parts else self.system_prompt
             turns.insert(0, {"role": "system", "content": system})
         templater = self.processor if getattr(self.processor, "chat_template", None) else self.tokenizer
-        return templater.apply_chat_template(
+        text: str = templater.apply_chat_template(
             turns, add_generation_prompt=self.add_generation_prompt, tokenize=False, **self.template_options
         )
+        return text
 
     @cached_property
     def takes_parts(self) -> bool:
@@ -184,7 +185,7 @@ class HuggingFaceAdapter(SpeechAdapter):
             return audio
         import librosa  # takes seconds to import
 
-        return librosa.resample(audio, orig_sr=SAMPLE_RATE, target_sr=self.sampling_rate)
+        return np.asarray(librosa.resample(audio, orig_sr=SAMPLE_RATE, target_sr=self.sampling_rate))
 
     @property
     def sampling_rate(self) -> int:
@@ -210,7 +211,7 @@ class HuggingFaceAdapter(SpeechAdapter):
         if self.frames_per_position is None:
             return self.stride.samples / SAMPLE_RATE
         hop = getattr(self.extractor, "hop_length", STEP)
-        return self.frames_per_position * hop / self.sampling_rate
+        return float(self.frames_per_position * hop / self.sampling_rate)
 
     def require(self) -> None:
         """Try what every document needs, so that what does not fit shows before the first.
@@ -222,7 +223,8 @@ class HuggingFaceAdapter(SpeechAdapter):
         if getattr(self.model.config, "audio_config", self) is None:
             raise ValueError("it has no audio encoder: audio_config is null in its configuration")
         self.render("?", 1)
-        assert self.decoder.layers and self.seconds_per_position > 0
+        assert self.decoder.layers
+        assert self.seconds_per_position > 0
 
     @cached_property
     def stride(self) -> Stride:

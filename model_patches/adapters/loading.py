@@ -38,15 +38,12 @@ def load_pretrained(
     Raises:
         ValueError: If transformers has no class for such a model, it cannot be read, or the adapter is not for it.
     """
-    from transformers import AutoConfig, AutoProcessor
+    from transformers import AutoProcessor
 
     hub = {"revision": revision} if revision else {}
-    # Said outright: left open, transformers asks on the terminal whether a checkpoint's own code may run.
-    config = AutoConfig.from_pretrained(pretrained, trust_remote_code=False, **hub)
+    config = read_config(pretrained, **hub)
     if reason := refusal(config.model_type):
         raise ValueError(f"models of type {config.model_type!r} cannot be read: {reason}")
-    if hasattr(config, "enable_audio_output"):
-        config.enable_audio_output = False  # what speaks is not loaded
     attention = {"attn_implementation": attn_implementation} if attn_implementation else {}
     quantised = quantisation(load_in_4bit, load_in_8bit)
     model = model_class(config).from_pretrained(
@@ -55,6 +52,17 @@ def load_pretrained(
     if peft is not None:
         add_adapter(model, peft)
     return model.eval(), AutoProcessor.from_pretrained(pretrained, trust_remote_code=False, **hub)
+
+
+def read_config(pretrained: str, **hub: Any) -> Any:
+    """Return a checkpoint's configuration, without the part of the model that speaks."""
+    from transformers import AutoConfig
+
+    # Said outright: left open, transformers asks on the terminal whether a checkpoint's own code may run.
+    config = AutoConfig.from_pretrained(pretrained, trust_remote_code=False, **hub)
+    if hasattr(config, "enable_audio_output"):
+        config.enable_audio_output = False
+    return config
 
 
 # Parts of models that read audio or images, and the head. Quantising them saves little.

@@ -33,7 +33,7 @@ class HuggingFaceModel(AlasModel):
     def adapter_of_its_type(self, system_prompt: str | None) -> SpeechAdapter:
         """Return the adapter of the checkpoint's model type, with a system turn if one is given."""
         named = {} if system_prompt is None else {"system_prompt": system_prompt}
-        adapter = adapter_for(self.model.config.model_type)(self.model, self.processor, **named)
+        adapter: HuggingFaceAdapter = adapter_for(self.model.config.model_type)(self.model, self.processor, **named)
         adapter.require()
         return adapter
 

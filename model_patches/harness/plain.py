@@ -42,7 +42,7 @@ class PlainModel(lmms):
     @property
     def eot_token_id(self) -> int:
         """The token that ends an answer."""
-        return self.tokenizer.eos_token_id
+        return int(self.tokenizer.eos_token_id)
 
     @property
     def device(self) -> torch.device:
@@ -93,9 +93,10 @@ def stock_wrapper(path: str) -> type[lmms]:
     from model_patches.registry import load_object
 
     try:
-        return load_object(path)
+        found: type[lmms] = load_object(path)
     except ImportError as error:
         return _stand_in(path, error)
+    return found
 
 
 def _stand_in(path: str, error: ImportError) -> type[lmms]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from loguru import logger
 
+from alas_metric.corpus.aggregate import Brief
 from model_patches.run.harness_run import last_run
 
 
@@ -34,7 +35,7 @@ def log_figures(wandb_logger: Any) -> None:
 def _figures(task: str, entry: Any, folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield the name in wandb and the file of each figure of a task."""
     curves = entry.get("layers,none")
-    if not isinstance(curves, dict) or "alas" not in dict(curves.items()):
+    if not isinstance(curves, Brief):
         return
     from alas_metric.figures.figures import alignment_picture, save
     from alas_metric.report.curves import curve_figures

@@ -12,7 +12,7 @@ from accelerate.utils import broadcast_object_list
 from lmms_eval.api.model import lmms
 from loguru import logger
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import FatalError, UnobtainableError
 from model_patches.adapters.adapter import SpeechAdapter
 from model_patches.adapters.capture import CaptureMismatch
 from model_patches.run.dumping import Dumps
@@ -60,9 +60,11 @@ class AlasModel(lmms):
         chosen = {name: value for name, value in load_arguments.items() if value is not None}
         try:
             self._model, self.processor = self.adapter_class.load(pretrained, device_map=self.device_map, **chosen)
+        except FatalError:
+            raise
         except Exception as error:  # of many kinds: no such file, damaged weights, no memory, a package is missing
             logger.opt(exception=error).debug("ALAS")
-            raise FatalError(
+            raise UnobtainableError(
                 f"pretrained={pretrained} cannot be loaded on {self.device_map}: {type(error).__name__}: {error}"
             ) from error
         self.processor.tokenizer.padding_side = "left"
@@ -122,7 +124,7 @@ class AlasModel(lmms):
         """Answer requests: those of ALAS tasks with records, all others as the stock wrapper does."""
         ours = [bool((request.metadata or {}).get("alas")) for request in requests]
         if not any(ours):
-            return super().generate_until(requests)
+            return list(super().generate_until(requests))
         # Ours first: what they lack, Sentence-BERT say, must show before the other tasks have taken their hours.
         records = iter(self._records([r for r, alas in zip(requests, ours, strict=True) if alas]))
         stock = [request for request, alas in zip(requests, ours, strict=True) if not alas]
@@ -132,8 +134,9 @@ class AlasModel(lmms):
     def _records(self, requests: list[Any]) -> list[str]:
         try:
             return self._records_of(requests)
+        except FatalError:
+            raise
         except Exception as error:
-            # The harness would exit with 0, and other processes wait for this one for hours.
             logger.exception("ALAS")
             advice = resume_advice(self.alas_options)
             raise FatalError(f"an unexpected error ended the run: {type(error).__name__}: {error}. {advice}") from error
@@ -172,7 +175,7 @@ class AlasModel(lmms):
                 "states far enough to move paths. dtype=float32 allows batches; other tasks keep theirs."
             )
             return 1
-        return self.batch_size
+        return int(self.batch_size)
 
     def clean(self) -> None:
         """Let go of the model, also of the session's hold on it."""
@@ -213,11 +216,11 @@ def choose_device(requested: str | None, default: str, local_rank: int, num_proc
         num_processes: of the whole run.
 
     Raises:
-        FatalError: If CUDA is asked for and there is none.
+        UnobtainableError: If CUDA is asked for and there is none.
     """
     kind = requested or default
     if kind.startswith("cuda") and not torch.cuda.is_available():
-        raise FatalError(
+        raise UnobtainableError(
             f"device={kind} was asked for, and torch {torch.__version__} sees no CUDA device. "
             "Leave it out, or use --device cpu."
         )

@@ -34,7 +34,16 @@ class HarnessRun:
     @property
     def folder(self) -> Path:
         """The model's folder in ``--output_path``; the harness names it once the model is loaded."""
-        return Path(self.tracker.output_path) / self.tracker.general_config_tracker.model_name_sanitized
+        return Path(self.tracker.output_path, self.tracker.general_config_tracker.model_name_sanitized)
+
+    @property
+    def results_file(self) -> Path:
+        """Where the harness writes the results."""
+        return self.folder / f"{self.date}_results.json"
+
+    def samples_file(self, task: str) -> Path:
+        """Where the harness writes the samples of a task, with ``--log_samples``."""
+        return self.folder / f"{self.date}_samples_{task}.jsonl"
 
 
 def current_run() -> HarnessRun | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from alas_metric.document.measuring import score_pair
+from alas_metric.document.measuring import Measurement
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.errors import FatalError, SkipDocument
 from alas_tasks.audio import SAMPLE_RATE
@@ -18,7 +18,7 @@ from alas_tasks.speech import SpeechSample
 from model_patches.adapters.adapter import Prompts, SpeechAdapter
 from model_patches.adapters.capture import (
     CaptureMismatch,
-    FrameSimilarity,
+    LayerVectors,
     WordPooling,
     capture_prefill,
     verify_capture,
@@ -89,20 +89,23 @@ class PairedRuns:
                 verify_capture(self.adapter.decoder, partial(self.adapter.generate, audio.inputs))
             pooling = WordPooling(text.words)
             text_answers = self._generate(text, pooling, generation)
-            frames = FrameSimilarity(audio.positions, pooling.vectors, check=not self.proven)
-            audio_answers = self._generate(audio, frames, generation)
+            measurements = [
+                self._measurement(document, len(positions), keep is not None)
+                for document, positions in zip(documents, audio.positions, strict=True)
+            ]
+            on_layer = LayerVectors(audio.positions, pooling.vectors, measurements, check=not self.proven)
+            audio_answers = self._generate(audio, on_layer, generation)
         except CaptureMismatch as error:
             if self.proven:
                 raise SkipDocument("error", str(error)) from error
             raise FatalError(f"the first document did not reach the model as it should: {error}") from error
         self.proven = True
         records = []
-        for row, document in enumerate(documents):
-            similarity = frames.of_row(row)
+        for row, (document, measurement) in enumerate(zip(documents, measurements, strict=True)):
             answers = (cut(audio_answers[row], until), cut(text_answers[row], until))
-            records.append(self._record(document, similarity, *answers))
+            records.append(self._record(document, measurement, *answers))
             if keep is not None:
-                keep(row, records[-1], similarity)
+                keep(row, records[-1], measurement.similarity)
         return records
 
     def _generate(
@@ -114,19 +117,25 @@ class PairedRuns:
         prefill.check(prompts.batch_size, prompts.length, adapter.decoder.num_entries)
         return answers
 
-    def _record(
-        self, document: Prepared, similarity: np.ndarray, audio_answer: str, text_answer: str
-    ) -> AlignmentRecord:
-        sample = document.sample
-        answers = self._compare(sample, audio_answer, text_answer) if self.responses else {}
-        return score_pair(
-            similarity,
-            uid=sample.uid,
-            transcript=document.transcript,
+    def _measurement(self, document: Prepared, num_frames: int, keep: bool) -> Measurement:
+        """Return what gets the vectors of a document's layers."""
+        return Measurement(
+            uid=document.sample.uid,
             words=[unit.text for unit in document.units],
+            num_frames=num_frames,
             frame_seconds=self.adapter.seconds_per_position,
             references=document.references,
             reference=document.reference,
+            keep=keep,
+        )
+
+    def _record(
+        self, document: Prepared, measurement: Measurement, audio_answer: str, text_answer: str
+    ) -> AlignmentRecord:
+        sample = document.sample
+        answers = self._compare(sample, audio_answer, text_answer) if self.responses else {}
+        return measurement.record(
+            document.transcript,
             speaker=sample.speaker,
             transcript_source=document.transcript_source,
             instruction=document.instruction,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,8 +15,8 @@ from alas_metric.errors import SkipDocument
 from alas_tasks.audio import SAMPLE_RATE
 from alas_tasks.speech import SpeechSample
 from model_patches.adapters.adapter import SpeechAdapter
-from model_patches.reference.matching import times_of_units
 from model_patches.reference.whisper_reference import WhisperReference
+from model_patches.reference.written import times_of_units, without_silences
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Preparation:
         if sample.transcript is not None:
             return self.adapter.clean_text(sample.transcript), "dataset"
         if sample.words:
-            return self.adapter.clean_text(" ".join(timing.word for timing in sample.words)), "dataset"
+            return self.adapter.clean_text(" ".join(word.word for word in without_silences(sample.words))), "dataset"
         if self.whisper is None:
             raise SkipDocument("empty_transcript", "no transcript, and alas_reference is not Whisper")
         recognised = self.whisper.transcribe(audio, language=self._language(sample))
@@ -110,11 +111,16 @@ class Preparation:
 def gold_words(words: Sequence[WordTiming], units: Sequence[Unit], duration: float) -> list[WordTiming]:
     """Return the data set's word timestamps, one per unit of the transcript.
 
+    A word whose two times are NaN has none, as recognisers leave numbers; it lies between its neighbours.
+
     Raises:
-        SkipDocument: If they are NaN or reversed, or of other words.
+        SkipDocument: If the others are NaN or reversed, of other words, or hardly any of them is inside the audio.
     """
+    timed = [word for word in words if not (math.isnan(word.start) and math.isnan(word.end))]
     try:
-        spans = times_of_units(check_words(words, float("inf")), units, duration)
+        checked = check_words(timed, math.inf)
+        _check_inside(timed, duration)
+        spans = times_of_units(checked, units, duration)
     except ValueError as error:
         raise SkipDocument("bad_timestamps", str(error)) from error
     if spans is None:
@@ -124,3 +130,28 @@ def gold_words(words: Sequence[WordTiming], units: Sequence[Unit], duration: flo
             f"the timestamps are of other words than the transcript: {heard[:60]!r} for {len(units)} words",
         )
     return [WordTiming(unit.text, *span) for unit, span in zip(units, spans, strict=True)]
+
+
+def _check_inside(words: Sequence[WordTiming], duration: float) -> None:
+    """Refuse timestamps most of which lie outside of the audio.
+
+    Raises:
+        SkipDocument: With a guess at what they are.
+    """
+    inside = sum(0 <= word.start + word.end <= 2 * duration for word in words)
+    if 2 * inside >= len(words):
+        return
+    first, last = min(word.start for word in words), max(word.end for word in words)
+    guess = "are they of another recording?"
+    if last - first <= duration:
+        guess = (
+            f"are they counted from the beginning of a longer recording, in which this one begins near {first:.2f} s?"
+        )
+    for unit, per_second in (("samples", 16_000), ("milliseconds", 1_000)):
+        if duration / 4 <= (last - first) / per_second <= duration + 1:
+            guess = f"are they in {unit} (alas new-task --word-times-in {unit})?"
+    raise SkipDocument(
+        "bad_timestamps",
+        f"{inside} of {len(words)} words lie inside the {duration:.2f} s of audio, the times are {first:.2f} to "
+        f"{last:.2f}: {guess}",
+    )

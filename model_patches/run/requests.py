@@ -98,7 +98,7 @@ def read_document(
     return to_sample(task_dict[task][split][doc_id])
 
 
-def read_arguments(args: Sequence[Any]) -> tuple[str, dict, Callable[[Any], SpeechSample], Any, str, str]:
+def read_arguments(args: Sequence[Any]) -> tuple[str, dict[str, Any], Callable[[Any], SpeechSample], Any, str, str]:
     """Return context, generation arguments, a reader of the document, its id, task and split.
 
     Simple requests are (context, generation, doc_to_visual, ...), chat requests (context, doc_to_messages, generation,
@@ -113,7 +113,8 @@ def read_arguments(args: Sequence[Any]) -> tuple[str, dict, Callable[[Any], Spee
 def sample_of_messages(messages: Sequence[Mapping[str, Any]]) -> SpeechSample:
     """Return the speech sample inside chat messages."""
     parts = (part for message in messages for part in message["content"])
-    return next(part["url"] for part in parts if isinstance(part.get("url"), SpeechSample))
+    urls = (part.get("url") for part in parts)
+    return next(url for url in urls if isinstance(url, SpeechSample))
 
 
 def _as_list(until: Any) -> list[str]:

@@ -131,7 +131,7 @@ class Session:
             if item.record and item.skipped is None:
                 return
 
-    def _progress(self, title: str, total: int) -> tqdm:
+    def _progress(self, title: str, total: int) -> tqdm[Any]:
         return tqdm(total=total, desc=title, disable=self.rank != 0)
 
     def _prepare_all(self, items: Sequence[Item]) -> None:
@@ -282,11 +282,13 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def stop_if_lost(error: Exception) -> None:
-    """End the run where the device is lost: after such an error every later document would fail.
+    """End the run where an error is not the document's own, or the device is lost, so that every later one would fail.
 
     Raises:
-        FatalError: If CUDA reports anything but missing memory.
+        FatalError: If it is one, or CUDA reports anything but missing memory.
     """
+    if isinstance(error, FatalError):
+        raise error
     if "CUDA error" in str(error) and not is_out_of_memory(error):
         raise FatalError(
             f"the device failed and no later document could be run: {error}. "

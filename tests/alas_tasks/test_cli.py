@@ -2,7 +2,7 @@ import argparse
 import functools
 
 import pytest
-from worlds import make_hub_cache, make_iemocap, make_librispeech, make_librisqa
+from worlds import make_hub_cache, make_librisqa
 
 from alas_tasks import cli, sources
 
@@ -38,31 +38,3 @@ def test_the_three_places(world, monkeypatch, capsys):
         "not reachable",
     ):
         assert text in shown
-
-
-def test_local_folders(world, monkeypatch):
-    makers = {
-        sources.LIBRISQA: make_librisqa,
-        sources.LIBRISPEECH: make_librispeech,
-        sources.IEMOCAP: make_iemocap,
-    }
-    for source, make in makers.items():
-        folder = world / source.folder_variable
-        monkeypatch.setenv(source.folder_variable, str(folder))
-        assert "no such folder" in cli.reachability(source)
-        folder.mkdir()
-        assert "nothing usable" in cli.reachability(source)
-        make(folder)
-        assert cli.reachability(source) == f"local: {folder}"
-
-
-def test_the_hub_is_asked_last():
-    assert cli.reachability(sources.IEMOCAP, ask=lambda source: "on the hub") == "on the hub"
-    assert cli.reachability(sources.IEMOCAP).startswith("not reachable")
-
-
-def test_every_task_says_what_it_needs():
-    from pathlib import Path
-
-    folder = Path(cli.__file__).parent
-    assert {path.stem for path in folder.glob("*/alas_*.yaml")} == set(cli.NEEDS)

@@ -13,21 +13,26 @@ from lmms_eval.tasks import TaskManager
 from worlds import (
     EMOTIONS,
     UTTERANCES,
+    add_wdseg,
+    even_words,
+    fatal,
     iemocap_parquet,
     librispeech_parquet,
+    librispeech_words,
     librisqa_rows,
     make_hub_cache,
     make_iemocap,
     make_librispeech,
     make_librisqa,
     mmau_parquet,
+    sound_of,
 )
 
 import alas_tasks
 from alas_metric.corpus import aggregate as corpus
-from alas_metric.errors import FatalError
 from alas_tasks import sources
 from alas_tasks.audio import load_audio
+from alas_tasks.librisqa import word_times
 
 FOLDER = str(Path(alas_tasks.__file__).parent)
 
@@ -53,6 +58,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     use_hub_cache(monkeypatch, tmp_path / "hub")
     monkeypatch.setattr(datasets.Audio, "decode_example", poison)
+    word_times._of_hub.cache_clear()
     return tmp_path
 
 
@@ -144,6 +150,62 @@ def test_iemocap(where, world, request):
     assert load_audio(sample.audio).dtype == np.float32
 
 
+@pytest.mark.parametrize("where", ["local", "hub", "TextGrid"])
+def test_librisqa_has_the_forced_aligners_words(where, local, monkeypatch, capture_log):
+    lacking = "61-70968-0001"
+    content = librispeech_words(skip=(lacking,))
+    if where == "hub":
+        files = {"data/test_clean-00000-of-00001.parquet": content, "data/test_other-00000-of-00001.parquet": b""}
+        make_hub_cache(local / "hub", sources.LIBRISPEECH_WORDS.repo_id, sources.LIBRISPEECH_WORDS.revision, files)
+    else:
+        folder = local / "words" / "test-clean"
+        folder.mkdir(parents=True)
+        if where == "local":
+            (folder / "0000.parquet").write_bytes(content)
+        else:
+            write_textgrids(folder, skip=lacking)
+        monkeypatch.setenv("ALAS_LIBRISPEECH_WORDS_DIR", str(folder.parent))
+    for name in ("alas_librisqa", "alas_librisqa_mc"):
+        task = load(name)
+        docs = task.test_docs()
+        assert [row["uid"] for row in docs if row["words"] is None] == [lacking]
+        text = UTTERANCES["5639-40744-0000"][0].lower()
+        (sample,) = task.doc_to_visual(docs[0])
+        words = [(w.word, w.start, w.end) for w in sample.words if w.word]
+        assert words == even_words(text, len(sound_of(text.upper(), 0)) / 16_000)
+    assert "librispeech-alignments" in task.config.metadata["data"]
+    assert "cannot be had" not in capture_log()
+
+
+def write_textgrids(folder, skip):
+    from praatio import textgrid
+
+    for seed, (uid, (text, _, _)) in enumerate(UTTERANCES.items()):
+        seconds = len(sound_of(text, seed)) / 16_000
+        words = [(start, end, word) for word, start, end in even_words(text.lower(), seconds)]
+        grid = textgrid.Textgrid()
+        grid.addTier(textgrid.IntervalTier("words", words, 0, seconds))
+        if uid != skip:
+            grid.save(str(folder / f"{uid}.TextGrid"), format="long_textgrid", includeBlankSpaces=True)
+
+
+def test_librisqa_goes_on_without_the_forced_aligners_words(local, capture_log):
+    docs = load("alas_librisqa").test_docs()
+    assert docs["words"] == [None] * len(UTTERANCES)
+    log = capture_log()
+    assert log.count("word times (gilkeyio/librispeech-alignments, main) cannot be had") == 1
+    assert "ALAS_LIBRISPEECH_WORDS_DIR" in log
+
+
+def test_iemocap_has_the_releases_words(local):
+    add_wdseg(local / "IEMOCAP", skip=("Ses02M_script01_1_M003",))
+    docs = {row["uid"]: row for row in load("alas_iemocap").test_docs()}
+    assert [uid for uid, row in docs.items() if row["words"] is None] == ["Ses02M_script01_1_M003"]
+    words = docs["Ses01F_impro01_M001"]["words"]
+    assert [w["word"] for w in words] == ["WHAT", "WHAT", "IS", "IT", "NOW"]
+    assert words[0]["start"] == 0.15
+
+
 @pytest.mark.parametrize("where", ["local", "hub"])
 def test_mmau_asks_about_speech_only_and_names_what_is_broken(where, world, monkeypatch, capture_log):
     file = "data/test_mini-00000-of-00001.parquet"
@@ -232,7 +294,7 @@ def test_settings(name, local):
         "until": [],
     }
     assert task.config.metadata["alas"] is True and task.VERSION == 1.0
-    assert task.config.metadata["data"].endswith("(local copy)")
+    assert "(local copy)" in task.config.metadata["data"]
     assert (task.config.cluster_key, task.config.score_key) == ("speaker", "score")
     assert set(task.aggregation()) <= set(corpus.METRICS)
     assert set(task.process_results(task.eval_docs_no_media[0], [["junk"]])) == set(task.aggregation())
@@ -244,7 +306,8 @@ def test_results_name_the_data_that_was_read(world, monkeypatch):
     make_hub(world)
     pinned = f"{sources.LIBRISQA.repo_id}@75a39e781262d3e5e59af904892427e0f0618240"
     task = load("alas_librisqa")
-    assert task.config.metadata["data"] == f"{pinned}, openslr/librispeech_asr@refs/convert/parquet"
+    words = "gilkeyio/librispeech-alignments@main"
+    assert task.config.metadata["data"] == f"{pinned}, openslr/librispeech_asr@refs/convert/parquet, {words}"
     commits = sources.commits_read({"alas_librisqa": task.dump_config()})
     assert commits[sources.LIBRISQA.repo_id] == sources.LIBRISQA.revision
     assert re.fullmatch("[0-9a-f]{40}", commits[sources.LIBRISPEECH.repo_id])
@@ -253,7 +316,7 @@ def test_results_name_the_data_that_was_read(world, monkeypatch):
         f"{sources.IEMOCAP.repo_id}@9f1696a135a65ce997d898d4121c952269a822ca"
     )
     monkeypatch.setenv("ALAS_LIBRISPEECH_DIR", str(make_librispeech(world / "LibriSpeech")))
-    assert load("alas_librisqa").config.metadata["data"] == f"{pinned}, openslr/librispeech_asr (local copy)"
+    assert load("alas_librisqa").config.metadata["data"] == f"{pinned}, openslr/librispeech_asr (local copy), {words}"
     monkeypatch.setenv("ALAS_IEMOCAP_REVISION", "main")
     make_hub_cache(world / "hub", sources.IEMOCAP.repo_id, "main", {"data/train-0.parquet": iemocap_parquet()})
     assert load("alas_iemocap").config.metadata["data"] == f"{sources.IEMOCAP.repo_id}@main"
@@ -264,13 +327,13 @@ def test_results_name_the_data_that_was_read(world, monkeypatch):
     [("alas_librisqa", "ALAS_LIBRISQA_DIR"), ("alas_iemocap", "ALAS_IEMOCAP_DIR")],
 )
 def test_unreachable_hub_ends_the_run_and_says_what_to_do(name, variable):
-    with pytest.raises(FatalError, match=variable):
+    with fatal(variable):
         load(name)
 
 
 def test_unreachable_librispeech(world, monkeypatch):
     monkeypatch.setenv("ALAS_LIBRISQA_DIR", str(make_librisqa(world / "LibriSQA")))
-    with pytest.raises(FatalError, match=r"openslr/librispeech_asr.*(?s:.*)ALAS_LIBRISPEECH_DIR"):
+    with fatal(r"openslr/librispeech_asr.*(?s:.*)ALAS_LIBRISPEECH_DIR"):
         load("alas_librisqa")
 
 
@@ -289,14 +352,14 @@ def test_wrong_folders(variable, content, name, message, local, monkeypatch):
         folder.mkdir()
         (folder / "notes.json").write_text("[1]")
     monkeypatch.setenv(variable, str(folder))
-    with pytest.raises(FatalError, match=message):
+    with fatal(message):
         load(name)
 
 
 def test_a_file_without_the_expected_columns(local):
     path = local / "LibriSQA" / "LibriSQA-PartI" / "LibriSQA-PartI-test.json"
     path.write_text(json.dumps([{"speech_path": "a", "q": "b"}]))
-    with pytest.raises(FatalError, match="lacks answer, question; it has speech_path, q"):
+    with fatal("lacks answer, question; it has speech_path, q"):
         load("alas_librisqa")
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import soundfile
+
+from alas_metric.errors import FatalError
+from model_patches.harness import failures
 
 SAMPLE_RATE = 16_000
 
@@ -38,6 +45,16 @@ EMOTIONS: dict[str, tuple[str, str]] = {
     "Ses02M_script02_2_M005": ("fru", "Not again."),
 }
 """Utterance id: emotion, transcript; the last is of a class that the task leaves out."""
+
+
+@contextmanager
+def fatal(match: str) -> Iterator[None]:
+    """Expect an error of ours, by itself or behind one of the harness, as `model_patches.harness.failures` finds it."""
+    failures.retry_no_errors_of_ours()
+    with pytest.raises((FatalError, ImportError)) as raised:  # the latter where a YAML file names what fails
+        yield
+    error = failures.fatal_cause(raised.value)
+    assert error is not None and re.search(match, str(error)), raised.value
 
 
 def speech_like(num_syllables: int, seed: int, rate: int = SAMPLE_RATE) -> np.ndarray:

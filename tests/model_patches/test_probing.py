@@ -30,7 +30,7 @@ def test_a_record_per_utterance(qwen2_audio, model) -> None:
     record = probe(model, qwen2_audio.processor, AUDIO, TRANSCRIPT, words=WORDS)
     assert record.num_layers == 4 and record.num_frames == 50 and record.reference == "words"
     assert record.audio_answer is None
-    assert score_record(AlignmentRecord.from_json(record.to_json())).columns["alas"].shape == (4,)
+    assert score_record(AlignmentRecord.from_json(record.to_json())).columns["alas_raw"].shape == (4,)
 
 
 def test_it_is_the_record_of_the_paired_runs(qwen2_audio, model, sentence_bert_folder) -> None:

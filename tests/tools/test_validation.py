@@ -115,7 +115,7 @@ def test_the_recipe_without_any_choice_is_our_score(adapter, documents, measured
     import recipe
 
     for document, each in zip(documents, measured, strict=False):
-        ours = score_record(each.record).columns["alas"]
+        ours = score_record(each.record).columns["alas_raw"]
         found = recipe.score(recipe.capture(adapter, document), document.words, document.duration)
         assert found == pytest.approx(ours, abs=1e-9)
 

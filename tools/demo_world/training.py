@@ -34,7 +34,12 @@ class Stage:
 
 
 def train(
-    model: torch.nn.Module, stage: Stage, folder: Path, seed: int, on_step: Callable[[int], None] | None = None
+    model: torch.nn.Module,
+    stage: Stage,
+    folder: Path,
+    seed: int,
+    on_step: Callable[[int], None] | None = None,
+    save_every: int = SAVE_EVERY,
 ) -> None:
     """Train one stage, or what is left of it.
 
@@ -44,6 +49,7 @@ def train(
         folder: where the state is kept, as ``<stage>.pt``.
         seed: with the stage's name and a step's number it gives that step's data, whatever went before.
         on_step: called after each update with the number of updates done.
+        save_every: updates between two savings of the state.
     """
     file = folder / f"{stage.name}.pt"
     optimizer = torch.optim.AdamW(stage.parameters, lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
@@ -63,7 +69,7 @@ def train(
         optimizer.step()
         average = loss.item() if average is None else 0.95 * average + 0.05 * loss.item()
         progress.set_postfix(loss=f"{average:.3f}", refresh=False)
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
+        if (step + 1) % save_every == 0 or step + 1 == stage.steps:
             _save(file, model, optimizer, step + 1)
         if on_step:
             on_step(step + 1)

@@ -14,8 +14,8 @@ from measuring import GOLD, Document, Measured
 from recipe import States
 from sklearn.linear_model import RidgeCV
 
-from alas_metric import compare, score_pair
-from alas_metric.document.scores import spoken_positions
+from alas_metric import score_pair, similarities
+from alas_metric.document.timeline import Timeline
 
 PENALTIES = np.logspace(-2, 4, 7)
 
@@ -39,7 +39,7 @@ def mapped(documents: Sequence[Document], states: Sequence[States]) -> list[Meas
         ]
         for at, half in enumerate(halves):
             frames = maps[half].predict(states[at].frames[layer]).astype(np.float32)
-            similarity[at].append(compare(words[at][layer], frames))
+            similarity[at].append(similarities(words[at][layer], frames))
     return [
         _scored(document, each, np.stack(found))
         for document, each, found in zip(documents, states, similarity, strict=True)
@@ -56,9 +56,9 @@ def _fit(
     heard, said = [], []
     for at in chosen:
         frames = states[at].frames[layer]
-        spoken, owners = spoken_positions(documents[at].words, len(frames), states[at].seconds)
-        heard.append(frames[spoken])
-        said.append(words[at][layer][owners[spoken]])
+        timeline = Timeline(documents[at].words, len(frames), states[at].seconds, shift=0)
+        heard.append(frames[timeline.spoken])
+        said.append(words[at][layer][timeline.owners[timeline.spoken]])
     return RidgeCV(PENALTIES).fit(np.concatenate(heard), np.concatenate(said))
 
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measuring import COMPARED
 
+from alas_metric.corpus.metrics import METRICS
 from alas_metric.figures.style import (
     BLUE,
     GREEN,
@@ -20,7 +21,6 @@ from alas_metric.figures.style import (
     ORANGE,
     PURPLE,
     VERMILION,
-    metric_name,
     new_figure,
     save,
     styled,
@@ -144,7 +144,7 @@ def draw_learning(routes: Mapping[str, Any]) -> Figure:
         for axis, key in zip(row, keys, strict=True):
             for colour, (mark, each) in zip(colours, marks.items(), strict=True):
                 axis.plot(each["layers"][key]["values"], color=colour, label=mark)
-            _finish(axis, f"{metric_name(key)}, {route}")
+            _finish(axis, f"{METRICS[key].title}, {route}")
             if key == "alas_skill_centred":
                 axis.set_ylim(bottom=max(-2.0, axis.get_ylim()[0]))
         row[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -163,7 +163,7 @@ def draw_accuracy(routes: Mapping[str, Any]) -> Figure:
                 [best(each["layers"][key]) for each in marks.values()],
                 color=colour, marker=marker, markersize=3, linewidth=0.7, label=route,
             )  # fmt: skip
-        _finish(axis, metric_name(key), "words right, %")
+        _finish(axis, METRICS[key].title, "words right, %")
     axes[0, -1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
@@ -178,7 +178,7 @@ def draw_controls(models: Mapping[str, Any]) -> Figure:
             for colour, label in zip(_COLOURS[1:], (*MISMATCHES, BREAKS[-1]), strict=False):
                 axis.plot(parts[label]["disturbed"][key]["values"], color=colour, linestyle="--", label=label)
             axis.axhline(0, color=GREY, linewidth=0.5)
-            _finish(axis, f"{metric_name(key)}, {model}")
+            _finish(axis, f"{METRICS[key].title}, {model}")
         row[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

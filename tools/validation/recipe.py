@@ -22,7 +22,8 @@ from controls import scaled
 from measuring import Document
 
 from alas_metric import WordTiming, cosine_similarity, monotonic_alignment_search
-from alas_metric.document.scores import alignment_error, spoken_positions
+from alas_metric.document.path_errors import alignment_error
+from alas_metric.document.timeline import Timeline
 from alas_tasks.demo.files import WHISPER
 from model_patches.adapters.capture import capture_prefill
 from model_patches.families.qwen2_audio import Qwen2AudioAdapter
@@ -118,8 +119,9 @@ def score(
     if "stretch" in choices:
         times = stretched(times, duration)
     paths = monotonic_alignment_search(cosine_similarity(states.pooled(tokens), states.frames))
-    spoken, owners = spoken_positions(times, states.frames.shape[1], states.seconds)
-    return alignment_error(paths, np.where(spoken, owners, 0) if "silence" in choices else owners)
+    timeline = Timeline(times, states.frames.shape[1], states.seconds, shift=0)
+    owners = np.where(timeline.spoken, timeline.owners, 0) if "silence" in choices else timeline.owners
+    return alignment_error(paths, owners)
 
 
 def trimmed(tokens: Tokens, length: int, around: tuple[int, int]) -> Tokens:

@@ -1,4 +1,6 @@
-"""Does the number mean what it says? Every number and plot of docs/validation.md::
+"""Does the number mean what it says?
+
+Every number and plot of docs/validation.md::
 
     python tools/validation/validate.py --quick --work FOLDER   # minutes: the package's models, few utterances
     python tools/validation/validate.py --work FOLDER           # hours: trains two more models first (needs espeak-ng)

@@ -68,6 +68,7 @@
   const chart = document.getElementById("chart");
   const task = document.getElementById("task");
   const metric = document.getElementById("metric");
+  const form = document.getElementById("form");
   const boxes = board.models.map((model, index) => {
     const label = document.createElement("label");
     const box = document.createElement("input");
@@ -86,7 +87,7 @@
   function points() {
     const found = [];
     board.models.forEach((model, index) => {
-      const curve = (board.curves[task.value][model] || {})[metric.value];
+      const curve = (board.curves[task.value][model] || {})[form.value];
       if (!boxes[index].checked || !curve) return;
       const last = curve.values.length - 1;
       curve.values.forEach((value, layer) => {
@@ -115,7 +116,7 @@
     };
     const y = {
       field: "value", type: "quantitative", scale: { zero: false },
-      axis: { title: board.labels[metric.value], tickCount: 6 },
+      axis: { title: board.labels[form.value], tickCount: 6 },
     };
     const layers = [
       {
@@ -151,7 +152,7 @@
         },
       },
     ];
-    if (board.zero[metric.value]) {
+    if (board.zero[form.value]) {
       layers.unshift({
         data: { values: [{ zero: 0 }] },
         mark: { type: "rule", strokeDash: [4, 4], color: "var(--soft)", aria: false },
@@ -160,7 +161,7 @@
     }
     return {
       $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-      description: `${board.labels[metric.value]}, over relative depth, ${task.value}. The values stand in the table below.`,
+      description: `${board.labels[form.value]}, over relative depth, ${task.value}. The values stand in the table below.`,
       width: "container", height: 340, background: "transparent", data: { values }, layer: layers,
       config: {
         font: "system-ui, sans-serif",
@@ -184,7 +185,7 @@
       });
       return made;
     };
-    table.tHead.replaceChildren(row("th", ["Model", "Layer", board.labels[metric.value], "95 % interval"]));
+    table.tHead.replaceChildren(row("th", ["Model", "Layer", board.labels[form.value], "95 % interval"]));
     table.tBodies[0].replaceChildren(...values.map((p) => row("td", [p.model, p.where, p.shown, p.interval])));
   }
 
@@ -198,7 +199,7 @@
     const values = points();
     fillTable(values);
     boxes.forEach((box, index) => {
-      const curve = (board.curves[task.value][board.models[index]] || {})[metric.value];
+      const curve = (board.curves[task.value][board.models[index]] || {})[form.value];
       const defined = curve !== undefined && curve.values.some((value) => value !== null);
       box.parentElement.querySelector(".remark").textContent = defined ? "" : "(no values here)";
     });
@@ -209,11 +210,20 @@
     });
   }
 
+  // Each metric is read in one form of similarity, its first; the others are there to be looked at.
+  function chooseMetric() {
+    const keys = Object.entries(board.metrics[metric.value].keys);
+    form.replaceChildren(...keys.map(([name, key]) => new Option(name, key)));
+    form.parentElement.hidden = keys.length < 2;
+    draw();
+  }
+
   boxes.forEach((box) => box.addEventListener("change", draw));
   task.addEventListener("change", draw);
-  metric.addEventListener("change", draw);
+  metric.addEventListener("change", chooseMetric);
+  form.addEventListener("change", draw);
   document.getElementById("controls").addEventListener("submit", (event) => event.preventDefault());
-  draw();
+  chooseMetric();
 
   // Paper cannot be opened: everything is, while the page is printed.
 

@@ -46,7 +46,12 @@ class SalmonnAdapter(SpeechAdapter):
     @property
     def audio_token_id(self) -> int:
         """An id beyond the vocabulary, 88 times in each prompt with audio."""
-        return self.processor.audio_token_id
+        return int(self.processor.audio_token_id)
+
+    @property
+    def generation_config(self) -> Any:
+        """That of Vicuna, which generates."""
+        return self.model.llama_model.generation_config
 
     def clean_text(self, text: str) -> str:
         """Return ``text`` also without the placeholder, at which the prompt is cut."""
@@ -69,7 +74,8 @@ class SalmonnAdapter(SpeechAdapter):
 
     def encode_audio(self, prompts: list[str], segments: list[list[np.ndarray]]) -> Mapping[str, Any]:
         """Return token ids with 88 placeholders, log-mels and filter banks."""
-        return self.processor(prompts, [pieces[0] for pieces in segments])
+        inputs: Mapping[str, Any] = self.processor(prompts, [pieces[0] for pieces in segments])
+        return inputs
 
     def audio_prompts(self, audios: list[np.ndarray], instructions: list[str]) -> Prompts:
         """Return the batch of the audio run.

@@ -111,7 +111,8 @@ class Beats(nn.Module):
             model.load_state_dict(_own_names(checkpoint["model"]))
         except RuntimeError as error:
             raise ValueError(str(error)) from error
-        return model.eval()
+        model.eval()
+        return model
 
 
 def _own_names(published: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

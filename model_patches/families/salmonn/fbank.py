@@ -56,7 +56,7 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
     before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
     frames = (frames - _PREEMPHASIS * before) * _povey_window()
     power = np.abs(np.fft.rfft(frames, _FFT)) ** 2
-    return np.log(np.maximum(power @ _mel_filters().T, _FLOOR))
+    return np.asarray(np.log(np.maximum(power @ _mel_filters().T, _FLOOR)))
 
 
 @lru_cache(maxsize=1)

@@ -32,7 +32,7 @@ from transformers import (
 )
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from alas_metric.errors import FatalError
+from alas_metric.errors import UnobtainableError
 from model_patches.families.salmonn.beats import Beats
 from model_patches.families.salmonn.model import WINDOW, Parts, SalmonnModel
 from model_patches.families.salmonn.processor import SalmonnProcessor
@@ -145,7 +145,7 @@ def _fatal(argument: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, EOFError) as error:
-        raise FatalError(f"{argument}=: {_brief(error)}. Expected: {_SOURCES[argument]}.") from error
+        raise UnobtainableError(f"{argument}=: {_brief(error)}. Expected: {_SOURCES[argument]}.") from error
 
 
 def _brief(error: Exception) -> str:
@@ -159,17 +159,17 @@ def find_file(argument: str, value: str | None) -> Path:
     """Return the local path of a file given by path or, on the hub, as ``owner/name/file``.
 
     Raises:
-        FatalError: If it is nowhere.
+        UnobtainableError: If it is nowhere.
     """
     if not value:
-        raise FatalError(f"the model argument {argument}= is missing. Expected: {_SOURCES[argument]}.")
+        raise UnobtainableError(f"the model argument {argument}= is missing. Expected: {_SOURCES[argument]}.")
     path = Path(value).expanduser()
     if path.is_file():
         return path
     owner, _, rest = value.partition("/")
     name, _, file = rest.partition("/")
     if path.is_absolute() or not (owner and name and file):
-        raise FatalError(f"{argument}={value}: there is no such file. Expected: {_SOURCES[argument]}.")
+        raise UnobtainableError(f"{argument}={value}: there is no such file. Expected: {_SOURCES[argument]}.")
     from huggingface_hub import hf_hub_download
 
     with _fatal(argument):
@@ -184,7 +184,7 @@ def _read_pickle(argument: str, value: str | None, keys: Sequence[str]) -> Mappi
     path = find_file(argument, value)
     with _fatal(argument):
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             # torch's own message advises to switch the safe reading off.
             raise ValueError(f"{path} is no checkpoint, or holds more than weights and settings") from error

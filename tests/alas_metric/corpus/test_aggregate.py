@@ -18,43 +18,41 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
-from alas_metric import AlignmentRecord, WordTiming, compare, score_pair, score_record, summarise
-from alas_metric.corpus.aggregate import Brief, aggregate, document_items
+from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record, similarities, summarise
+from alas_metric.corpus.aggregate import Brief, aggregate, document_items, layer_items
 from alas_metric.corpus.answer_filter import THRESHOLD, kept
-from alas_metric.corpus.bootstrap import _cluster_sums
-from alas_metric.corpus.metrics import LAYERED, METRICS
+from alas_metric.corpus.bootstrap import _cluster_sums, expanded_tail, resampled
+from alas_metric.corpus.metrics import LAYERED, METRICS, ROWS, missing_forms
+from alas_metric.document.metric import Statistic
 from alas_metric.document.scores import DocumentScores
+from alas_metric.document.similarity import FORMS
 
 Documents = list[DocumentScores]
+IN_FORMS = {
+    "alas": "raw",
+    "alas_swapped": "raw",
+    "alas_seconds": "raw",
+    "alas_matrix": "raw",
+    "alas_chance": "raw",
+    "alas_all": "raw",
+    "alas_skill": "standardised",
+    "alas_evidence": "standardised",
+    "frame_accuracy": "standardised",
+    "frame_skill": "standardised",
+    "alas_skill_all": "standardised",
+    "best_layer": "standardised",
+}
+"""What the names of DESIGN without a suffix mean."""
 DESIGN_KEYS = [
-    "alas",
-    "alas_swapped",
-    "alas_seconds",
-    "alas_matrix",
-    "alas_skill",
-    "alas_evidence",
+    *IN_FORMS,
+    *(f"{key}_{form}" for key in IN_FORMS for form in ("raw", "centred", "standardised")),
     "alas_uniform",
     "alas_linear",
-    "alas_chance",
-    "frame_accuracy",
-    "frame_skill",
-    "alas_centred",
-    "alas_swapped_centred",
-    "alas_seconds_centred",
-    "alas_matrix_centred",
-    "alas_skill_centred",
-    "alas_evidence_centred",
-    "alas_chance_centred",
-    "frame_accuracy_centred",
-    "frame_skill_centred",
-    "alas_all",
-    "alas_skill_all",
     "kept",
     "kept_share",
     "skipped",
     "forced",
     "swapped",
-    "best_layer",
     "layers",
 ]
 TASK_KEYS = [
@@ -90,24 +88,42 @@ def documents(record: Callable[..., AlignmentRecord]) -> Documents:
 
 
 def test_every_key_of_the_design() -> None:
-    assert sorted(METRICS) == sorted(DESIGN_KEYS + TASK_KEYS)
-    assert {key for key, metric in METRICS.items() if metric.centred} == {k for k in METRICS if "_centred" in k}
-    assert all(metric.direction in ("higher", "lower", "none") for metric in METRICS.values())
-    assert all(metric.description for metric in METRICS.values())
+    assert set(METRICS) >= {*DESIGN_KEYS, *TASK_KEYS}
+    assert {key: METRICS[key].form for key in IN_FORMS} == IN_FORMS
+    assert len({row.key for row in ROWS}) == len(ROWS)
+    for key, metric in METRICS.items():
+        assert metric.key == key and metric.row in {row.key for row in ROWS}
+        assert metric.direction in ("higher", "lower", "none") and metric.title and metric.description
+        assert metric.population in ("kept", "scorable", "documents")
+        assert key in LAYERED or not (metric.curve or metric.headline or metric.baselines)
+
+
+def test_a_name_without_a_form_is_that_of_its_default_form(documents: Documents) -> None:
+    values = summarise(documents)
+    for key, form in IN_FORMS.items():
+        assert values[key] == values[f"{key}_{form}"]
+        if key in LAYERED:
+            assert values["layers"][key] == values["layers"][f"{key}_{form}"]
+
+
+SAME_IN_EVERY_FORM = ("alas_seconds_uniform", "alas_uniform", "alas_linear", "frame_positions", "frame_gain_possible")
 
 
 def slow_layers(key: str, documents: Documents) -> list[float]:
-    """Return the values of each layer as the definition says, without the registry."""
-    base, suffix = (key[:-8], "_centred") if key.endswith("_centred") else (key, "")
+    """Return the values of each layer as the definition says, without the table."""
+    named = next((form for form in FORMS if key.endswith(f"_{form}")), None)
+    base = key if named is None else key.removesuffix(f"_{named}")
+    form = named or IN_FORMS.get(base)
     fractions = {
-        "alas_skill": (f"alas_seconds{suffix}", "alas_seconds_uniform"),
-        "alas_evidence": (f"alas_seconds{suffix}", f"alas_seconds_chance{suffix}"),
-        "frame_accuracy": (f"frame_hits{suffix}", "frame_positions"),
-        "frame_skill": (f"frame_gain{suffix}", "frame_gain_possible"),
+        "alas_skill": (f"alas_seconds_{form}", "alas_seconds_uniform"),
+        "alas_evidence": (f"alas_seconds_{form}", f"alas_seconds_chance_{form}"),
+        "frame_accuracy": (f"frame_hits_{form}", "frame_positions"),
+        "frame_skill": (f"frame_gain_{form}", "frame_gain_possible"),
     }
     base = base.removesuffix("_all")
     if base not in fractions:
-        rows = [scores.columns[base + suffix] for scores in documents if base + suffix in scores.columns]
+        column = base if base in SAME_IN_EVERY_FORM else f"{base}_{form}"
+        rows = [scores.columns[column] for scores in documents if column in scores.columns]
         return np.mean(rows, axis=0).tolist()
     above, below = fractions[base]
     found = [scores.columns for scores in documents if above in scores.columns and below in scores.columns]
@@ -115,9 +131,9 @@ def slow_layers(key: str, documents: Documents) -> list[float]:
     return (ratio if base.startswith("frame") else 1 - ratio).tolist()
 
 
-@pytest.mark.parametrize("key", [key for key, metric in METRICS.items() if metric.kind in LAYERED])
+@pytest.mark.parametrize("key", [key for key in DESIGN_KEYS if key in LAYERED])
 def test_layered_values_equal_the_definition(key: str, documents: Documents) -> None:
-    members = [s for s in documents if s.skipped is None and (key.endswith("_all") or (s.agreement or 0) >= THRESHOLD)]
+    members = [s for s in documents if s.skipped is None and ("_all" in key or (s.agreement or 0) >= THRESHOLD)]
     expected = slow_layers(key, members)
     values = summarise(documents, keys=[key, "layers"])
     curve = values["layers"][key]
@@ -176,7 +192,7 @@ def test_every_document_gives_every_item(documents: Documents) -> None:
         assert list(items) == list(METRICS)
         assert all(item["uid"] == scores.uid and "speaker" in item for item in items.values())
         assert all(type(item.get("score", 0.0)) is float for item in items.values())
-        entered = scores.skipped is None and kept(scores) and "alas" in scores.columns
+        entered = scores.skipped is None and kept(scores) and "alas_raw" in scores.columns
         assert ("score" in items["alas"]) == entered
         assert "score" not in items["alas_skill"]
 
@@ -184,7 +200,8 @@ def test_every_document_gives_every_item(documents: Documents) -> None:
 def test_scores_of_the_items_average_to_the_value(documents: Documents) -> None:
     items = [document_items(scores) for scores in documents]
     for key, metric in METRICS.items():
-        if metric.kind in ("mean", "value"):
+        source = metric.source
+        if source.kind == "value" if isinstance(source, Statistic) else source.is_mean:
             found = [item[key]["score"] for item in items if "score" in item[key]]
             assert aggregate(key, [item[key] for item in items]) == (pytest.approx(np.mean(found)) if found else None)
 
@@ -285,7 +302,7 @@ def smooth_document(uid: str, rng: np.random.Generator) -> DocumentScores:
     timing = [WordTiming("w", float(a), float(b)) for a, b in itertools.pairwise(edges)]
     walks = np.cumsum(rng.normal(size=(2, num_frames, 16)), axis=1)
     made = score_pair(
-        compare(rng.normal(size=(2, num_words, 16)), gaussian_filter1d(walks, 4, axis=1)),
+        similarities(rng.normal(size=(2, num_words, 16)), gaussian_filter1d(walks, 4, axis=1)),
         uid=uid,
         transcript="",
         words=["w"] * num_words,
@@ -313,13 +330,14 @@ def test_content_free_smooth_frames_give_no_evidence() -> None:
 
 def test_intervals_equal_a_plain_bootstrap(record: Callable[..., AlignmentRecord]) -> None:
     documents = made_corpus(record, 2.0, 20, speakers=6)
-    curve = summarise(documents, keys=["layers"])["layers"]["alas_skill"]
+    curve = summarise(documents, keys=["layers"])["layers"]["alas_skill_raw"]
     rng, names, ratios = np.random.default_rng(1), sorted({str(s.speaker) for s in documents}), []
     for _ in range(2000):
         drawn = [s for name in rng.choice(names, len(names)) for s in documents if s.speaker == name]
-        above = np.sum([s.columns["alas_seconds"] for s in drawn], axis=0)
+        above = np.sum([s.columns["alas_seconds_raw"] for s in drawn], axis=0)
         ratios.append(1 - above / np.sum([s.columns["alas_seconds_uniform"] for s in drawn], axis=0))
-    low, high = np.percentile(ratios, [2.5, 97.5], axis=0)
+    assert curve["clusters"] == 6 and curve["documents"] == 20
+    low, high = np.percentile(ratios, [expanded_tail(6), 100 - expanded_tail(6)], axis=0)
     width = high - low
     assert np.abs(np.array(curve["low"]) - low).max() < 0.2 * width.min()
     assert np.abs(np.array(curve["high"]) - high).max() < 0.2 * width.min()
@@ -354,7 +372,7 @@ def test_one_cluster_has_no_interval(record: Callable[..., AlignmentRecord]) -> 
 def columns_with_best(layer: int, num_layers: int = 5) -> dict[str, np.ndarray]:
     seconds = np.full(num_layers, 2.0)
     seconds[layer] = 1.0
-    return {"alas_seconds": seconds, "alas_seconds_uniform": np.full(num_layers, 4.0)}
+    return {"alas_seconds_standardised": seconds, "alas_seconds_uniform": np.full(num_layers, 4.0)}
 
 
 def test_best_layer() -> None:
@@ -370,18 +388,69 @@ def test_best_layer_is_chosen_anew_and_never_layer_0() -> None:
     documents += [DocumentScores("x", columns=columns_with_best(0))]
     entry = summarise(documents, keys=["layers"])["layers"]["best_layer"]
     assert (entry["layer"], entry["low"], entry["high"]) == (1, 1, 4)
-    assert entry["skill_low"] >= entry["skill"] - 1e-12  # a choice among resampled layers is never worse on average
+    assert entry["skill_low"] < entry["skill"] < entry["skill_high"]
+    # A choice among resampled layers is better on average than the layer chosen once.
+    assert (entry["skill_low"] + entry["skill_high"]) / 2 > entry["skill"]
+
+
+def test_every_metric_of_layers_has_intervals_and_says_what_they_rest_on(documents: Documents) -> None:
+    for key, curve in summarise(documents, keys=["layers"])["layers"].items():
+        if key in LAYERED and curve["clusters"] > 1:
+            assert None not in (*curve["low"], *curve["high"], curve["headline_low"], curve["headline_high"]), key
+        assert key not in LAYERED or curve["documents"] >= curve["clusters"]
+
+
+def test_intervals_of_few_documents_are_widened(record: Callable[..., AlignmentRecord]) -> None:
+    """Student's t with 3 degrees of freedom is wider than the normal; a plain percentile interval is the narrowest."""
+    documents = made_corpus(record, 2.0, 4)
+    curve = summarise(documents, keys=["layers"])["layers"]["alas"]
+    [samples] = resampled({"alas": LAYERED["alas"]}, layer_items(documents)).values()
+    plain_low, plain_high = np.percentile(samples.headline, [2.5, 97.5])
+    assert curve["headline_low"] < plain_low < plain_high < curve["headline_high"]
+
+
+def test_what_is_defined_for_one_speaker_alone_has_no_interval() -> None:
+    """Two speakers, one of whom has the column: every resample that draws that one gives the same number."""
+    columns = {"alas_raw": np.array([1.0, 2.0])}
+    documents = [DocumentScores("a", "x", columns=columns), DocumentScores("b", "y", columns={"other": np.ones(2)})]
+    curve = summarise(documents, keys=["layers"])["layers"]["alas"]
+    assert (curve["headline"], curve["clusters"]) == (2.0, 1)
+    assert curve["low"] == [None, None] and curve["headline_low"] is None
+
+
+def test_baselines_of_a_curve_are_values_of_the_same_documents(documents: Documents) -> None:
+    curves = summarise(documents, keys=["layers"])["layers"]
+    for form in FORMS:
+        lines = curves[f"alas_{form}"]["baselines"]
+        assert lines["random path"] == curves["alas_uniform"]["values"]
+        assert lines["constant rate"] == curves["alas_linear"]["values"]
+        assert lines["shifted audio"] == curves[f"alas_chance_{form}"]["values"]
+    everything = curves["alas_all"]["baselines"]["shifted audio"]
+    rows = [s.columns["alas_chance_raw"] for s in documents if "alas_chance_raw" in s.columns]
+    assert everything == pytest.approx(np.mean(rows, axis=0).tolist())
+
+
+def test_a_record_of_an_older_version_lacks_a_form_and_says_so() -> None:
+    """Only raw columns: what is read in another form is null, and the raw forms stand."""
+    columns = {"alas_raw": np.ones(2), "alas_seconds_raw": np.ones(2), "alas_seconds_uniform": np.full(2, 2.0)}
+    values = summarise([DocumentScores(str(i), columns=columns) for i in range(3)])
+    assert set(values) == set(METRICS)
+    assert (values["alas"], values["alas_skill"], values["alas_skill_raw"]) == (1.0, None, 0.5)
+    assert (values["best_layer"], values["best_layer_raw"]) == (None, 1)
+    [message] = missing_forms(values)
+    assert "alas_skill needs the standardised form, there is alas_skill_raw" in message
+    assert missing_forms(summarise([])) == []
 
 
 def test_only_layer_0_has_no_headline() -> None:
-    values = summarise([DocumentScores("a", columns={"alas": np.ones(1)})], keys=["alas", "best_layer", "layers"])
+    values = summarise([DocumentScores("a", columns={"alas_raw": np.ones(1)})], keys=["alas", "best_layer", "layers"])
     assert values["alas"] is None and values["best_layer"] is None
     assert values["layers"]["alas"]["values"] == [1.0]
 
 
 @given(st.lists(st.floats(0, 1e3), min_size=2, max_size=20), st.randoms())
 def test_sums_are_exactly_rounded(numbers: list[float], shuffler: random.Random) -> None:
-    documents = [DocumentScores(str(i), columns={"alas": np.array([0.0, x])}) for i, x in enumerate(numbers)]
+    documents = [DocumentScores(str(i), columns={"alas_raw": np.array([0.0, x])}) for i, x in enumerate(numbers)]
     shuffler.shuffle(documents)
     assert summarise(documents, keys=["alas"])["alas"] == math.fsum(numbers) / len(numbers)
 

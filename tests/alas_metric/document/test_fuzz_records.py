@@ -12,10 +12,12 @@ import pytest
 from fuzzing import fuzz, json_values, memory_below, numbers, places, put, texts, unicode_texts
 from hypothesis import given
 from hypothesis import strategies as st
+from schemas import as_schema_1
 
 from alas_metric import AlignmentRecord, score_record
 from alas_metric.corpus.aggregate import document_items, summarise
 from alas_metric.document.record import MAX_LAYERS
+from alas_metric.document.similarity import FORMS
 
 
 def scored(text: str) -> AlignmentRecord | None:
@@ -38,7 +40,9 @@ def scored(text: str) -> AlignmentRecord | None:
 @given(st.data())
 def test_one_or_two_values_changed(record: Callable[..., AlignmentRecord], data: st.DataObject) -> None:
     words, frames = data.draw(st.sampled_from([(1, 1), (1, 5), (3, 3), (5, 2), (2, 12)]))
-    whole = json.loads(record(num_words=words, num_frames=frames, num_layers=2).to_json())
+    values = {"whisper": {"confidence": [0.5] * words}}
+    whole = json.loads(record(num_words=words, num_frames=frames, num_layers=2, word_values=values).to_json())
+    whole = as_schema_1(whole) if data.draw(st.booleans()) else whole
     for _ in range(data.draw(st.integers(1, 2))):
         path = data.draw(st.sampled_from(places(whole)))
         try:
@@ -77,9 +81,9 @@ def test_hostile_values_give_finite_means(record: Callable[..., AlignmentRecord]
         for words in whole["references"].values():
             for word in words:
                 word[1:] = sorted([data.draw(times), data.draw(times)])
-        for hits in whole["hits"].values():
-            for sums in hits.values():
-                sums[:] = [data.draw(st.sampled_from([0.0, 5e-324, 1e-300, 1.0, 8.0])) for _ in sums]
+        sums = [sums for found in whole["reference_sums"].values() for sums in found.values()]
+        for values in (values for found in [*whole["sums"].values(), *sums] for values in found.values()):
+            values[:] = [data.draw(st.sampled_from([0.0, 5e-324, 1e-300, 1.0, 3.0])) for _ in values]
         found = scored(json.dumps(whole))
         records += [] if found is None else [found]
     values = summarise([score_record(found) for found in records], 0.7)
@@ -100,7 +104,8 @@ def claim(record: AlignmentRecord, num_words: int, num_frames: int, num_layers: 
     whole["references"] = {"whisper": [["w", 0, 1]] * num_words}
     steps = list(range(1, min(num_words, num_frames)))
     whole["paths"] = {kind: [steps] * num_layers for kind in whole["paths"]}
-    whole["hits"] = {"whisper": {state: [0] * num_layers for state in ("raw", "centred")}}
+    whole["sums"] = {}
+    whole["reference_sums"] = {"whisper": {"frame_hits": {form: [0] * num_layers for form in FORMS}}}
     return json.dumps(whole)
 
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alas_metric import WordTiming, score_pair, score_record
+from alas_metric.document.measures.frame_hits import frame_hits
 from alas_metric.document.paths import check_words, reference_path, territories
-from alas_metric.document.scores import frame_hits
+from alas_metric.document.timeline import Timeline
 from alas_metric.errors import SkipDocument
 
 SECONDS = 0.04
@@ -44,7 +45,7 @@ def test_reference_of_any_timestamps(rows: list[tuple[float, float]], num_frames
     assert path.shape == (max(len(words), num_frames),) and path.min() >= 0 and path.max() < shorter
     if num_frames >= len(words):
         assert (np.diff(path) >= 0).all()
-    hits = frame_hits(np.zeros((len(words), num_frames)), clipped, SECONDS)
+    hits = frame_hits(np.zeros((len(words), num_frames)), Timeline.of("u", clipped, num_frames, SECONDS))
     assert 0 <= hits <= num_frames
 
 
@@ -73,4 +74,4 @@ def test_scores_of_any_timestamps(
     for name in again.references:
         scores = score_record(again, name)
         assert all(np.isfinite(column).all() for column in scores.columns.values())
-        assert all((scores.columns[key] >= 0).all() for key in ("alas_seconds", "alas_seconds_centred"))
+        assert all((scores.columns[key] >= 0).all() for key in ("alas_seconds_raw", "alas_seconds_centred"))

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alas_metric import AlignmentRecord, WordTiming, compare, score_pair, score_record
+from alas_metric import AlignmentRecord, Measurement, WordTiming, score_pair, score_record, similarities
+from alas_metric.document.measures.frame_hits import frame_hits
 from alas_metric.document.paths import circular_shift, monotonic_alignment_search
-from alas_metric.document.scores import frame_hits
+from alas_metric.document.similarity import FORMS, in_all_forms
+from alas_metric.document.timeline import Timeline
 from alas_metric.errors import SkipDocument
+
+torch = pytest.importorskip("torch")
 
 
 @pytest.fixture
@@ -31,13 +35,36 @@ def pair(timing: Callable[..., list[WordTiming]], similarity: Callable[..., np.n
 
 def test_paths_are_those_of_the_search(pair: dict[str, Any]) -> None:
     made = score_pair(**pair)
-    values = pair["similarity"]
+    values = in_all_forms(pair["similarity"])
     turned = np.roll(values, circular_shift("u", 30), axis=-1)
-    for index, state in enumerate(("raw", "centred")):
-        np.testing.assert_array_equal(made.paths[state], monotonic_alignment_search(values[:, index]))
-        np.testing.assert_array_equal(made.paths[f"{state}_chance"], monotonic_alignment_search(turned[:, index]))
-        expected = frame_hits(values[:, index], pair["references"]["whisper"], 0.04)
-        np.testing.assert_array_equal(made.hits["whisper"][state], expected)
+    timeline = Timeline.of("u", pair["references"]["whisper"], 30, 0.04)
+    for index, form in enumerate(FORMS):
+        np.testing.assert_array_equal(made.paths[form], monotonic_alignment_search(values[:, index]))
+        np.testing.assert_array_equal(made.paths[f"{form}_chance"], monotonic_alignment_search(turned[:, index]))
+        expected = frame_hits(values[:, index], timeline)
+        np.testing.assert_array_equal(made.reference_sums["whisper"]["frame_hits"][form], expected)
+
+
+def test_vectors_give_what_their_similarities_give(timing: Callable[..., list[WordTiming]]) -> None:
+    """Layer by layer as a model hands them on, NumPy or torch; what needs the vectors comes on top."""
+    rng = np.random.default_rng(0)
+    words, frames = rng.normal(size=(3, 5, 16)).astype(np.float32), rng.normal(size=(3, 30, 16)).astype(np.float32)
+    references = {"whisper": timing(5, 30, rng), "gold": timing(5, 30, rng)}
+    texts = ["a", "b", "a", "c", "d"]
+    grid = {"words": texts, "frame_seconds": 0.04, "references": references, "reference": "gold"}
+    expected = score_pair(similarities(words, frames), uid="u", transcript="t", **grid)
+    for array in (np.asarray, torch.from_numpy):
+        measurement = Measurement("u", num_frames=30, keep=True, **grid)
+        for layer in range(3):
+            measurement(layer, array(words[layer]), array(frames[layer]))
+        found = measurement.record("t")
+        np.testing.assert_allclose(measurement.similarity, similarities(words, frames), atol=1e-6)
+        assert set(found.paths) == set(expected.paths)
+        for kind, paths in found.paths.items():
+            np.testing.assert_array_equal(paths, expected.paths[kind])
+        for name, sums in expected.reference_sums.items():
+            for form, hits in sums["frame_hits"].items():
+                np.testing.assert_array_equal(found.reference_sums[name]["frame_hits"][form], hits)
 
 
 def test_hidden_states_of_the_words_themselves(timing: Callable[..., list[WordTiming]]) -> None:
@@ -46,7 +73,7 @@ def test_hidden_states_of_the_words_themselves(timing: Callable[..., list[WordTi
     states = rng.normal(size=(3, 5, 32))
     owners = np.searchsorted([word.end for word in words[:-1]], (np.arange(30) + 0.5) * 0.04, side="right")
     made = score_pair(
-        compare(states, states[:, owners]),
+        similarities(states, states[:, owners]),
         uid="u",
         transcript="",
         words=["w"] * 5,
@@ -55,8 +82,8 @@ def test_hidden_states_of_the_words_themselves(timing: Callable[..., list[WordTi
         reference="gold",
     )
     columns = score_record(made).columns
-    assert (columns["alas"] == 0).all() and (columns["alas_centred"] == 0).all()
-    assert (columns["frame_hits"] == columns["frame_positions"]).all()
+    assert (columns["alas_raw"] == 0).all() and (columns["alas_centred"] == 0).all()
+    assert (columns["frame_hits_raw"] == columns["frame_positions"]).all()
 
 
 def test_the_last_bit_does_not_tell_equal_words_apart(pair: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from schemas import as_schema_1
 
 from alas_metric import AlignmentRecord, score_record
 from alas_metric.document.record import MAX_CHARACTERS
@@ -28,6 +29,7 @@ def test_round_trip(
         text_answer=None,
         similarities={"responses": 0.1 + 0.2, "audio_target": None},
         labels={"audio": "x", "text": None, "target": answer},
+        word_values={"whisper": {"confidence": [0.5, *[None] * (num_words - 1)]}},
     )
     text = made.to_json()
     back = AlignmentRecord.from_json(text)
@@ -64,7 +66,7 @@ def test_properties(record: Callable[..., AlignmentRecord]) -> None:
 
 def test_numbers_must_be_finite_to_be_written(record: Callable[..., AlignmentRecord]) -> None:
     made = record(similarities={"responses": float("nan")})
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="JSON compliant"):
         made.to_json()
     made = record()
     made.paths["raw"] = made.paths["raw"] * 2
@@ -101,8 +103,10 @@ def change(path: tuple[str | int, ...], value: Any) -> Callable[[dict[str, Any]]
 
 
 FAULTS = [
-    (("schema",), 2, "expected schema 1, got 2"),
-    (("schema",), True, "expected schema 1"),
+    (("schema",), 3, "expected schema 1 to 2, got 3"),
+    (("schema",), 0, "expected schema 1 to 2, got 0"),
+    (("schema",), True, "expected schema 1 to 2"),
+    (("schema",), 1, "'paths': expected an object of \\['centred', 'centred_chance', 'raw', 'raw_chance'\\]"),
     (("uid",), 3, "'uid': expected a string, got 3"),
     (("speaker",), 7, "'speaker'"),
     (("words",), "abc", "'words': expected a list"),
@@ -141,12 +145,22 @@ FAULTS = [
     (("paths", "raw", 0), [1, 2, 3, 4, 5.0], "must be integers"),
     (("paths", "raw", 0), [1, 2, 3, 4, [5]], "must be integers"),
     (("paths", "raw", 0), [1, 2, 3, 4, 10**30], "'paths'"),
-    (("hits",), {}, "'hits': expected the references"),
-    (("hits", "gold"), {"raw": [1, 1, 1]}, "one sum per layer"),
-    (("hits", "gold", "raw"), [1, 1], "one sum per layer"),
-    (("hits", "gold", "raw"), [1, 1, 41], "outside 0..40"),
-    (("hits", "gold", "raw"), [1, 1, -1], "outside 0..40"),
-    (("hits", "gold", "raw"), [1, 1, None], "finite number"),
+    (("paths",), {"raw": [[1, 2, 3, 4, 5]]}, "of each other form both or none"),
+    (("paths", "middle"), [[1, 2, 3, 4, 5]] * 3, "'paths'"),
+    (("paths", "standardised"), [[1, 2, 3, 4, 5]] * 2, "same number of layers"),
+    (("sums",), [], "'sums': expected an object"),
+    (("sums",), {"m": [1, 1, 1]}, "'sums': expected an object"),
+    (("sums",), {"m": {"n": [1, 1]}}, "'sums': 'm', 'n' needs one number per layer"),
+    (("sums",), {"m": {"n": [1, 1, 1e300]}}, "'m', 'n' holds a number outside"),
+    (("reference_sums",), {"mfa": {}}, "expected references out of \\['gold', 'whisper'\\], got \\['mfa'\\]"),
+    (("reference_sums", "gold"), 3, "'reference_sums': expected an object"),
+    (("reference_sums", "gold", "frame_hits", "raw"), [1, 1], "one number per layer"),
+    (("reference_sums", "gold", "frame_hits", "raw"), [1, 1, 41], "outside 0..40"),
+    (("reference_sums", "gold", "frame_hits", "raw"), [1, 1, -1], "outside 0..40"),
+    (("reference_sums", "gold", "frame_hits", "raw"), [1, 1, None], "finite number"),
+    (("word_values",), {"mfa": {}}, "'word_values': expected references"),
+    (("word_values",), {"gold": {"confidence": [1, 1]}}, "'word_values': 'confidence' needs one number per word"),
+    (("word_values",), {"gold": {"confidence": ["a"] * 6}}, "'word_values': expected a finite number"),
     (("skipped",), {"cause": "bad_luck", "detail": ""}, "'skipped'"),
     (("skipped",), "yes", "'skipped'"),
     (("settings",), {"a": 1}, "'settings'"),
@@ -163,9 +177,67 @@ def test_one_fault(
         AlignmentRecord.from_json(json.dumps(data))
 
 
-def test_every_field_is_needed(record: Callable[..., AlignmentRecord]) -> None:
-    whole = json.loads(record().to_json())
-    for name in set(whole) - {"schema"}:
+FAULTS_OF_SCHEMA_1 = [
+    (("hits",), {}, "'hits': expected the references"),
+    (("hits", "gold"), {"raw": [1, 1, 1]}, "frame hits of raw and centred"),
+    (("hits", "gold", "raw"), [1, 1], "one number per layer"),
+    (("hits", "gold", "raw"), [1, 1, 41], "outside 0..40"),
+    (("hits", "gold", "raw"), [1, 1, None], "finite number"),
+    (("hits", "gold", "raw"), 3, "'hits': expected a list"),
+    (("paths", "standardised"), [[1, 2, 3, 4, 5]] * 3, "'paths': expected an object"),
+    (("paths", "raw", 0), [1, 2, 2, 3, 4], "not monotone"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "message"), FAULTS_OF_SCHEMA_1)
+def test_one_fault_of_schema_1(
+    record: Callable[..., AlignmentRecord], path: tuple[str | int, ...], value: Any, message: str
+) -> None:
+    data = as_schema_1(json.loads(record().to_json()))
+    change(path, value)(data)
+    with pytest.raises(ValueError, match=message):
+        AlignmentRecord.from_json(json.dumps(data))
+
+
+def test_schema_1_has_the_same_scores_of_its_two_forms(record: Callable[..., AlignmentRecord]) -> None:
+    made = record()
+    old = AlignmentRecord.from_json(json.dumps(as_schema_1(json.loads(made.to_json()))))
+    new, found = score_record(made, "gold").columns, score_record(old, "gold").columns
+    later = ("path_score", "contrast")
+    assert set(new) - set(found) == {name for name in new if name.endswith("_standardised") or name.startswith(later)}
+    for name, column in found.items():
+        np.testing.assert_array_equal(column, new[name])
+    assert json.loads(old.to_json())["schema"] == 2
+
+
+def test_what_a_record_lacks_has_a_default(record: Callable[..., AlignmentRecord]) -> None:
+    data = json.loads(record().to_json())
+    for name in OPTIONAL:
+        del data[name]
+    for kind in ("standardised", "standardised_chance", "centred", "centred_chance"):
+        del data["paths"][kind]
+    read = AlignmentRecord.from_json(json.dumps(data))
+    assert (read.sums, read.reference_sums, read.word_values) == ({}, {}, {})
+    columns = score_record(read).columns
+    assert "alas_raw" in columns and not any("centred" in name or "frame" in name for name in columns)
+
+
+def test_what_is_not_known_here_is_kept(record: Callable[..., AlignmentRecord]) -> None:
+    data = json.loads(record().to_json())
+    data["sums"] = {"later": {"x": [1.5, 2.5, 3.5]}}
+    data["word_values"] = {"whisper": {"confidence": [0.5, None, 1.0, 0.25, 0.0, 1.0]}}
+    read = AlignmentRecord.from_json(json.dumps(data))
+    assert json.loads(read.to_json()) == data
+    assert read.found("later", "gold")["x"].tolist() == [1.5, 2.5, 3.5]
+
+
+OPTIONAL = {"sums", "reference_sums", "word_values"}
+
+
+@pytest.mark.parametrize("of_schema", [lambda data: data, as_schema_1], ids=["2", "1"])
+def test_every_other_field_is_needed(record: Callable[..., AlignmentRecord], of_schema: Callable[..., Any]) -> None:
+    whole = of_schema(json.loads(record().to_json()))
+    for name in set(whole) - {"schema"} - OPTIONAL:
         with pytest.raises(ValueError, match=f"field '{name}' is missing"):
             AlignmentRecord.from_json(json.dumps({key: value for key, value in whole.items() if key != name}))
 
@@ -175,7 +247,7 @@ def test_every_field_is_needed(record: Callable[..., AlignmentRecord]) -> None:
     st.data(),
 )
 def test_nothing_but_value_errors(record: Callable[..., AlignmentRecord], value: Any, data: st.DataObject) -> None:
-    whole = json.loads(record().to_json())
+    whole = data.draw(st.sampled_from([lambda whole: whole, as_schema_1]))(json.loads(record().to_json()))
     whole[data.draw(st.sampled_from(sorted(whole)))] = value
     try:
         score_record(AlignmentRecord.from_json(json.dumps(whole)))

@@ -14,7 +14,7 @@ from matplotlib.patches import StepPatch
 
 from alas_metric import reference_path, score_pair
 from alas_metric.corpus.metrics import METRICS
-from alas_metric.figures.figures import Baseline, alignment_picture, choose_layers, layer_curves
+from alas_metric.figures.figures import alignment_picture, choose_layers, form_curves, layer_curves
 from alas_metric.figures.style import FOUND, REFERENCE, axis_label, save
 from alas_metric.results.dumps import Dump, audio_envelope
 
@@ -119,12 +119,16 @@ def test_wrong_state_and_reference_are_named(dump) -> None:
         alignment_picture(dump(), reference="nobody")
 
 
-CURVE = {"values": [0.9, 0.5, None, 0.2], "low": [0.8, 0.4, None, 0.1], "high": [1.0, 0.6, None, 0.3]}
+CURVE = {
+    "values": [0.9, 0.5, None, 0.2],
+    "low": [0.8, 0.4, None, 0.1],
+    "high": [1.0, 0.6, None, 0.3],
+    "baselines": {"random path": [0.7] * 4, "shifted audio": [0.6, 0.6, None, 0.5], "constant rate": []},
+}
 
 
 def test_curve_has_layer_0_apart_and_the_best_layer_marked() -> None:
-    lines = [Baseline("random path", 0.7), Baseline("shifted audio", [0.6, 0.6, None, 0.5])]
-    figure = layer_curves(CURVE, "alas", lines, best_layer=3)
+    figure = layer_curves(CURVE, "alas", best_layer=3)
     (axis,) = figure.axes
     drawn = {line.get_label(): line.get_xydata() for line in axis.lines}
     np.testing.assert_array_equal(drawn["value"], [[1, 0.5], [2, np.nan], [3, 0.2]])
@@ -135,14 +139,25 @@ def test_curve_has_layer_0_apart_and_the_best_layer_marked() -> None:
 
 
 def test_curves_of_one_layer_and_without_intervals() -> None:
-    nothing = {"values": [0.5], "low": [None], "high": [None]}
-    layer_curves(nothing, "alas_skill", [Baseline("random path", 0)])
+    nothing = {"values": [0.5], "low": [None], "high": [None], "baselines": {}}
+    (axis,) = layer_curves(nothing, "alas_skill").axes
+    assert [0.0, 0.0] in [list(line.get_ydata()) for line in axis.lines if line.get_label() == "random path"]
     with pytest.raises(ValueError, match="alas is undefined in every layer"):
-        layer_curves({"values": [], "low": [], "high": []}, "alas")
+        layer_curves({"values": [], "low": [], "high": [], "baselines": {}}, "alas")
+
+
+def test_forms_are_drawn_side_by_side() -> None:
+    other = {**CURVE, "values": [0.1, 0.2, 0.3, 0.4]}
+    (axis,) = form_curves({"raw": CURVE, "standardised": other}, "alas_skill").axes
+    drawn = {line.get_label(): list(line.get_ydata()) for line in axis.lines}
+    assert drawn["standardised"] == [0.2, 0.3, 0.4] and drawn["raw"][::2] == [0.5, 0.2]
+    assert axis.get_ylabel() == "ALAS skill,\nhigher is better"
+    with pytest.raises(ValueError, match="no form of alas"):
+        form_curves({}, "alas")
 
 
 def test_labels_say_unit_and_direction() -> None:
-    assert axis_label("alas_seconds") == "ALAS, seconds, lower is better"
+    assert axis_label("alas_seconds") == "ALAS in time, seconds, lower is better"
     assert axis_label("frame_skill_centred") == "Frame skill, centred, higher is better"
     assert all(axis_label(key) for key in METRICS)
 

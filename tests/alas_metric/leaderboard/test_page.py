@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from alas_metric import AlignmentRecord
+from alas_metric.corpus.metrics import METRICS
 from alas_metric.leaderboard import page as board_page
-from alas_metric.leaderboard.page import CURVES, Picture, dump_pictures
+from alas_metric.leaderboard.page import Picture, dump_pictures
 from alas_metric.leaderboard.page import board_page as make_page
 from alas_metric.results.dumps import write_dump
 
@@ -39,7 +40,7 @@ def make_entry(quality: float | None, depth: int = 4) -> dict[str, Any]:
         values = [] if quality is None else [quality + shift - 0.02 * layer for layer in range(depth + 1)]
         return {"values": values, "low": [v - 0.1 for v in values], "high": [v + 0.1 for v in values]}
 
-    keys = [name for key in CURVES for name in (key, f"{key}_centred")]
+    keys = [key for key, metric in METRICS.items() if metric.curve]
     return {
         "run": "20260101_120000",
         "values": {
@@ -91,6 +92,7 @@ def make_board(qualities: dict[str, list[float | None]], tasks: list[str], **cha
         "rows": rows,
         "pairs": [{"task": task, "metric": key} | pair for task in tasks for key in ("alas", "alas_skill")],
         "distinctions": {task: {} for task in tasks},
+        "cautions": {tasks[0]: "Only 6 speakers"},
     } | changes
 
 
@@ -151,6 +153,7 @@ def test_what_stands_in_the_page(board: dict[str, Any]) -> None:
         "\N{MINUS SIGN}0.25",
         "< 0.001",
         "whisper:large-v3:align",
+        "Only 6 speakers",
     ):
         assert text in page.text, text
     assert "python -m lmms_eval --model qwen2_audio --tasks t" in page.text
@@ -161,10 +164,11 @@ def test_what_stands_in_the_page(board: dict[str, Any]) -> None:
     assert labelled <= set(identifiers)
 
 
-def test_the_method_takes_five_sentences(board: dict[str, Any]) -> None:
+def test_the_method_takes_four_sentences_and_what_each_metric_is(board: dict[str, Any]) -> None:
     method = re.search(r"Method (.*?) To repeat each row", Page(make_page(board)).text)
     assert method is not None
-    assert len(re.findall(r"\.(?= [A-Z]|$)", re.sub(r"et al\.", "et al", method[1]))) == 5
+    assert len(re.findall(r"\.(?= [A-Z]|$)", re.sub(r"et al\.", "et al", method[1]))) == 4
+    assert "ALAS skill, standardised 1 perfect, 0 a random monotone path" in method[1]
 
 
 def test_rows_begin_in_the_order_of_the_chosen_column(board: dict[str, Any]) -> None:
@@ -231,8 +235,20 @@ def test_curves_are_those_of_the_board(board: dict[str, Any]) -> None:
     assert data["curves"]["sqa"]["deaf"] == {}
     assert data["labels"]["alas"] == "ALAS, words, lower is better"
     chosen = [option["value"] for option in page.all("option")]
-    assert chosen[:2] == ["sqa", "emotion"] and chosen[2:4] == ["alas_skill", "alas_skill_centred"]
-    assert set(chosen[2:]) == set(data["labels"])
+    assert chosen[:2] == ["sqa", "emotion"] and chosen[2:] == [str(i) for i in range(len(data["metrics"]))]
+    first, second = data["metrics"][:2]
+    assert first["name"] == "ALAS skill" and second["name"] == "ALAS", "that of the ranks, then the other headlines"
+    assert next(iter(first["keys"].items())) == ("standardised", "alas_skill"), "the default form comes first"
+    assert first["keys"] | {"raw": "alas_skill_raw", "centred": "alas_skill_centred"} == first["keys"]
+    assert {key for metric in data["metrics"] for key in metric["keys"].values()} == set(data["labels"])
+
+
+def test_a_task_shows_the_columns_that_it_has(board: dict[str, Any]) -> None:
+    other = json.loads(json.dumps(board))
+    for row in other["rows"]:
+        del row["tasks"]["emotion"]["values"]["kept_share"]
+    heads = Page(make_page(other)).text.count("Kept")
+    assert heads == Page(make_page(board)).text.count("Kept") - 1
 
 
 def test_a_library_cannot_end_its_element(board: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,7 +390,9 @@ def test_curves_hover_and_toggles(opened: Opened) -> None:
     assert marks.count() == 6
     page.select_option("#task", "emotion")
     page.wait_for_selector("#chart[data-curves='2']")
-    page.select_option("#metric", "alas_centred")
+    page.select_option("#metric", label="ALAS")
+    assert page.locator("#form option").all_inner_texts() == ["raw", "centred", "standardised"]
+    page.select_option("#form", "alas_centred")
     page.wait_for_function("document.querySelector('#chart svg').textContent.includes('ALAS, centred, words, lower')")
     page.locator("#chart-values summary").click()
     assert page.locator("#chart-values tbody tr").count() == 6 + 7

@@ -13,9 +13,11 @@ import pytest
 
 from alas_metric import AlignmentRecord, score_pair, score_record, summarise
 from alas_metric.commands.main import main
-from alas_metric.report.curves import baselines
+from alas_metric.corpus.layers import is_defined
+from alas_metric.corpus.metrics import ROWS
 from alas_metric.report.figures import figures
-from alas_metric.report.run_report import Report, document_value, make_report, ranked
+from alas_metric.report.run_report import Report, document_layers, document_value, make_report, ranked
+from alas_metric.report.tables import OF_DOCUMENTS
 from alas_metric.results.dumps import dump_folder, dump_name, find_dumps, write_dump
 from alas_metric.results.runs import find_runs
 
@@ -154,32 +156,24 @@ def test_few_documents_are_listed_once(report: Report, count: int) -> None:
     assert len(members) == len(set(members)) == count
 
 
-def test_baselines_are_those_of_the_scores(report: Report) -> None:
-    curves, documents = report.curves, {"kept": report.kept, "scorable": report.scorable}
-    lines = {line.label: line.values for line in baselines("alas", curves, documents)}
-    assert lines["random path"] == curves["alas_uniform"]["values"]
-    assert lines["shifted audio"] == curves["alas_chance"]["values"]
-    assert lines["constant rate"] == curves["alas_linear"]["values"]
-    seconds = {line.label: np.array(line.values) for line in baselines("alas_seconds_centred", curves, documents)}
-    errors = np.array(curves["alas_seconds_centred"]["values"])
-    for label, skill in (("random path", "alas_skill_centred"), ("shifted audio", "alas_evidence_centred")):
-        np.testing.assert_allclose(1 - errors / seconds[label], curves[skill]["values"], err_msg=label)
-    [guessing] = baselines("frame_accuracy", curves, documents)
-    np.testing.assert_allclose(guessing.values, 1 / 8)
-    assert baselines("alas_matrix", curves, documents) == []
-    assert baselines("alas_seconds", curves) == []
-    unfiltered = {line.label: line.values for line in baselines("alas_all", curves, documents)}
-    columns = [score.columns["alas_chance"] for score in report.scorable]
-    np.testing.assert_allclose(unfiltered["shifted audio"], np.mean(columns, axis=0))
-    assert baselines("alas_skill_all", curves)[0].values == 0
-
-
-def test_every_metric_of_the_curves_is_drawn(report: Report) -> None:
-    names = [name for name, _, _ in figures(report)]
-    for key in ("alas", "alas_seconds", "alas_matrix", "alas_skill", "alas_evidence", "frame_accuracy", "frame_skill"):
-        assert {f"layers_{key}", f"layers_{key}_centred"} <= set(names)
-    assert {"layers_alas_all", "layers_alas_skill_all", "documents_layers_alas", "filter"} <= set(names)
+def test_every_curve_of_the_table_is_drawn(report: Report) -> None:
+    names = {name for name, _, _ in figures(report)}
+    for row in ROWS:
+        if row.curve and is_defined(report.curves[row.key]):
+            assert f"layers_{row.key}" in names
+            assert row.form is None or f"forms_{row.key}" in names
+    assert {"layers_alas_all", "layers_alas_skill_all", "documents_layers_alas", "filter"} <= names
     assert "layers_alas_swapped" not in names
+
+
+def test_a_documents_own_values_are_those_of_a_run_of_it_alone(report: Report) -> None:
+    for scores in report.kept[:2]:
+        curves = summarise([scores], keys=["layers"])["layers"]
+        for key in OF_DOCUMENTS:
+            own = [None if np.isnan(value) else value for value in document_layers(scores, key).tolist()]
+            assert own == (curves[key]["values"] or [None])
+            total = document_value(scores, key)
+            assert total is None if own == [None] else total is not None
 
 
 def test_swapped_closed_and_unanswered_runs(record, tmp_path: Path) -> None:
@@ -191,7 +185,7 @@ def test_swapped_closed_and_unanswered_runs(record, tmp_path: Path) -> None:
             for i in range(3)
         ],
     }
-    expected = {"swapped": {"layers_alas_swapped", "documents_alas_seconds"}, "closed": {"filter", "documents_alas"}}
+    expected = {"swapped": {"layers_alas_swapped", "documents_alas_skill"}, "closed": {"filter", "documents_alas"}}
     for task, made in kinds.items():
         write_run(tmp_path / MODEL, made, task=task)
         [run] = find_runs(tmp_path, task=task)
@@ -249,6 +243,20 @@ def test_picture_of_one_document(runs: Path, tmp_path: Path, capsys) -> None:
 def test_pictures_that_cannot_be_drawn(runs: Path, tmp_path: Path, arguments, message: str) -> None:
     with pytest.raises(SystemExit, match=message):
         main(["picture", str(runs), "--output", str(tmp_path), *arguments])
+
+
+def test_layers_that_the_model_lacks_are_named_and_the_others_drawn(runs: Path, tmp_path: Path, capsys) -> None:
+    arguments = ["picture", str(runs), "--doc", "d0", "--layers", "0,99,last", "--output", str(tmp_path)]
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert "there is no layer 99" in said.err
+    assert len(said.out.split()) == 2 and all(Path(path).exists() for path in said.out.split())
+
+
+@pytest.mark.parametrize("name", ["00000000-d0", f"{TASK}-00000000-d0"])
+def test_a_picture_by_the_name_that_is_printed(runs: Path, tmp_path: Path, capsys, name: str) -> None:
+    assert main(["picture", str(runs), "--doc", name, "--layers", "1", "--output", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith(f"{TASK}-00000000-d0.png")
 
 
 @pytest.mark.parametrize("layers", ["0,x", "-2", ""])

@@ -22,7 +22,6 @@ from run_folders import DATE, short_record, write_run
 
 from alas_metric import AlignmentRecord
 from alas_metric.commands.main import main
-from alas_metric.errors import FatalError
 from alas_metric.report import folder as report_folder
 from alas_metric.results import runs
 from alas_metric.results.dumps import dump_folder, dump_name, write_dump
@@ -135,7 +134,7 @@ class World:
         try:
             assert main([command, *map(str, [*folders, *where])]) == 0
             reason = None
-        except FatalError as error:
+        except SystemExit as error:
             reason = str(error.code)
         printed = capsys.readouterr()
         assert safe_in_terminals(printed.out) and safe_in_terminals(printed.err) and safe_in_terminals(reason or "")

@@ -113,7 +113,7 @@ def evidence(model, processor, rows) -> np.ndarray:
         words = [WordTiming(word["word"], word["start"], word["end"]) for word in row["words"]]
         record = probe(model, processor, load_audio(row["audio"]), row["transcript"], words=words)
         columns = score_record(record).columns
-        found, chance = found + columns["alas_seconds"], chance + columns["alas_seconds_chance"]
+        found, chance = found + columns["alas_seconds_raw"], chance + columns["alas_seconds_chance_raw"]
     return 1 - found / chance
 
 

@@ -7,9 +7,10 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from kept_similarities import KeptSimilarities
 
 from alas_metric.document.units import split_units
-from model_patches.adapters.capture import CaptureMismatch, FrameSimilarity, WordPooling, capture_prefill, pool_words
+from model_patches.adapters.capture import CaptureMismatch, WordPooling, capture_prefill, pool_words
 
 GREEDY = {"max_new_tokens": 5, "do_sample": False}
 
@@ -100,7 +101,7 @@ def test_beam_search_reads_the_first_beam_of_each_row(qwen2_audio) -> None:
     vectors = [[torch.randn(3, 32), torch.randn(2, 32)] for _ in range(4)]
     results = []
     for beams in (1, 3):
-        frames = FrameSimilarity(prompts.positions, vectors)
+        frames = KeptSimilarities(prompts.positions, vectors)
         with capture_prefill(qwen2_audio.decoder, frames):
             qwen2_audio.model.generate(**prompts.inputs, **GREEDY, num_beams=beams)
         results.append([frames.of_row(0), frames.of_row(1)])
@@ -123,7 +124,7 @@ def test_left_padded_batch_equals_single_runs(qwen2_audio) -> None:
         with capture_prefill(qwen2_audio.decoder, pooling):
             qwen2_audio.model.generate(**text.inputs, **GREEDY)
         audio = qwen2_audio.audio_prompts(pick(audios), pick(questions))
-        frames = FrameSimilarity(audio.positions, pooling.vectors, check=True)
+        frames = KeptSimilarities(audio.positions, pooling.vectors, check=True)
         with capture_prefill(qwen2_audio.decoder, frames):
             qwen2_audio.model.generate(**audio.inputs, **GREEDY)
         return [frames.of_row(row) for row in range(len(rows))]
@@ -135,7 +136,7 @@ def test_left_padded_batch_equals_single_runs(qwen2_audio) -> None:
 
 def test_audio_that_was_not_merged_is_noticed() -> None:
     placeholder = torch.ones(1, 6, 4)
-    frames = FrameSimilarity([torch.arange(1, 5)], [[torch.ones(2, 4)]], check=True)
+    frames = KeptSimilarities([torch.arange(1, 5)], [[torch.ones(2, 4)]], check=True)
     with pytest.raises(CaptureMismatch, match="embedded the placeholder"):
         frames(0, placeholder)
 
@@ -150,7 +151,7 @@ def test_pooling_is_the_mean_of_each_words_tokens_in_float32() -> None:
 def test_no_hidden_state_outlives_its_layer(qwen2_audio) -> None:
     """Beyond word vectors and similarities nothing is held: as many states are alive as without the comparison."""
     prompts = qwen2_audio.audio_prompts([noise(3)], ["what?"])
-    frames = FrameSimilarity(prompts.positions, [[torch.randn(4, 32)] for _ in range(4)], check=True)
+    frames = KeptSimilarities(prompts.positions, [[torch.randn(4, 32)] for _ in range(4)], check=True)
 
     def alive_after_each_entry(on_layer) -> list[int]:
         alive, seen = [], []
@@ -165,5 +166,5 @@ def test_no_hidden_state_outlives_its_layer(qwen2_audio) -> None:
         return alive
 
     assert alive_after_each_entry(frames) == alive_after_each_entry(lambda *_: None)
-    held = [tensor for layer in frames.similarities for tensor in layer]
+    held = frames.kept[0]
     assert sum(t.numel() * t.element_size() for t in held) == 4 * 2 * 4 * len(prompts.positions[0]) * 4

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from accelerate import dispatch_model
+from kept_similarities import KeptSimilarities
 from peft import LoraConfig, PrefixTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from tiny_families import MAKERS
 
 from alas_metric.errors import FatalError
-from model_patches.adapters.capture import FrameSimilarity, WordPooling, capture_prefill, verify_capture
+from model_patches.adapters.capture import WordPooling, capture_prefill, verify_capture
 from model_patches.adapters.loading import LoadOptions, load_pretrained, quantisation
 from model_patches.harness.audio_flamingo_3 import AudioFlamingo3
 from model_patches.registry import adapter_for
@@ -117,7 +118,7 @@ def test_layers_that_are_fetched_from_disk_are_read_alike(folders, tmp_path) -> 
         with capture_prefill(adapter.decoder, words):
             adapter.generate(adapter.encode_text(["the quick brown fox"]), max_new_tokens=1, do_sample=False)
         prompts = adapter.audio_prompts([SPEECH], ["?"])
-        frames = FrameSimilarity(prompts.positions, words.vectors, check=True)
+        frames = KeptSimilarities(prompts.positions, words.vectors, check=True)
         with capture_prefill(adapter.decoder, frames):
             adapter.generate(prompts.inputs, max_new_tokens=1, do_sample=False)
         similarities.append(frames.of_row(0))

@@ -119,7 +119,7 @@ def test_a_record_from_python(family) -> None:
     assert record.num_frames == pytest.approx(2 * rate_of(adapter), abs=adapter.tolerance - 1)
     # A layer is what the stack holds, also where it is experts alone, or Mamba; what predicts further tokens is none.
     assert record.num_layers == adapter.model.config.get_text_config().num_hidden_layers + 1
-    assert score_record(record).columns["alas"].shape == (record.num_layers,)
+    assert score_record(record).columns["alas_raw"].shape == (record.num_layers,)
 
 
 @pytest.mark.parametrize("check", checking.CHECKS)

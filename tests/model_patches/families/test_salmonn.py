@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from kept_similarities import KeptSimilarities
 from lmms_eval.api.instance import Instance
 
 from alas_metric import AlignmentRecord, WordTiming, score_record, split_units
 from alas_metric.errors import FatalError, SkipDocument
 from alas_tasks.speech import SpeechSample
 from model_patches import probe
-from model_patches.adapters.capture import FrameSimilarity, WordPooling, capture_prefill
+from model_patches.adapters.capture import WordPooling, capture_prefill
 from model_patches.families.salmonn.beats import Beats
 from model_patches.families.salmonn.fbank import beats_features
 from model_patches.families.salmonn.loading import load_tokenizer
@@ -91,6 +92,16 @@ def test_equals_the_original(differences, stage, route) -> None:
 
 def test_no_stage_is_left_out(differences) -> None:
     assert {(d.stage, d.route) for of_case in differences.values() for d in of_case} == set(STAGES)
+
+
+def test_longer_clips_and_a_batch_equal_the_original(salmonn, full_salmonn_folder) -> None:
+    from salmonn_conformance import AUDIO, BATCH, TEXT, compare_all
+
+    found = compare_all(salmonn, full_salmonn_folder)
+    assert set(found) == {*AUDIO, BATCH, *TEXT}
+    assert {case: [d for d in of_case if not d.value <= d.tolerance] for case, of_case in found.items()} == {
+        case: [] for case in found
+    }
 
 
 @torch.no_grad()
@@ -254,7 +265,7 @@ def test_a_batch_equals_single_runs(salmonn) -> None:
         with capture_prefill(salmonn.decoder, pooling):
             salmonn.model.generate(**text.inputs, **GREEDY)
         audio = salmonn.audio_prompts(pick(audios), pick(questions))
-        frames = FrameSimilarity(audio.positions, pooling.vectors, check=True)
+        frames = KeptSimilarities(audio.positions, pooling.vectors, check=True)
         with capture_prefill(salmonn.decoder, frames):
             tokens = salmonn.model.generate(**audio.inputs, **GREEDY, eos_token_id=-1)
         return [frames.of_row(row) for row in range(len(rows))], tokens[:, audio.length :].tolist()
@@ -278,14 +289,14 @@ def test_a_record_of_the_paired_runs(salmonn) -> None:
     assert (record.num_layers, record.num_frames, record.swapped) == (5, 12, False)
     assert record.audio_answer is not None and record.text_answer is not None
     assert "USER" not in record.audio_answer and "SpeechHere" not in record.audio_answer
-    assert np.isfinite(score_record(record).columns["alas"]).all()
+    assert np.isfinite(score_record(record).columns["alas_raw"]).all()
 
 
 def test_fewer_positions_than_words_swap_the_roles(salmonn) -> None:
     record = record_of(salmonn, "the quick brown fox jumps over the dog", 1.0)
     assert (record.num_frames, record.swapped) == (3, True)
     columns = score_record(record).columns
-    assert np.isfinite(columns["alas_swapped"]).all() and np.isfinite(columns["alas_seconds"]).all()
+    assert np.isfinite(columns["alas_swapped_raw"]).all() and np.isfinite(columns["alas_seconds_raw"]).all()
 
 
 def test_probe_knows_the_model(salmonn) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from kept_similarities import KeptSimilarities
 
 from alas_metric.document.units import split_units
-from model_patches.adapters.capture import FrameSimilarity, WordPooling, capture_prefill
+from model_patches.adapters.capture import WordPooling, capture_prefill
 from model_patches.families.qwen2_audio import Qwen2AudioAdapter
 from model_patches.harness.qwen2_audio import Qwen2Audio
 
@@ -44,7 +45,7 @@ def test_similarities_equal_those_of_the_cpu(qwen2_audio_folder, qwen2_audio) ->
         prompts = adapter.text_prompts([text], ["?"], [split_units(text)])
         pooling = WordPooling(prompts.words)
         audio = adapter.audio_prompts([noise(3)], ["?"])
-        frames = FrameSimilarity(audio.positions, pooling.vectors, check=True)
+        frames = KeptSimilarities(audio.positions, pooling.vectors, check=True)
         for batch, on_layer in ((prompts, pooling), (audio, frames)):
             inputs = {name: value.to(adapter.device) for name, value in batch.inputs.items()}
             with capture_prefill(adapter.decoder, on_layer):

@@ -65,7 +65,7 @@ def test_hard_but_scored(make, name) -> None:
     (record,) = run(make(), [document])
     assert record.skipped is None
     scores = score_record(record)
-    assert np.isfinite(scores.columns["alas_seconds"]).all()
+    assert np.isfinite(scores.columns["alas_seconds_raw"]).all()
     assert record.forced == (name == "one word")
     assert record.swapped == (name == "more words than positions")
 

@@ -1,0 +1,133 @@
+"""What each task reads, and where that is; nothing is downloaded."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from alas_metric.errors import FatalError
+from alas_tasks.findings import Finding, State, size
+from alas_tasks.sources import IEMOCAP, LIBRISPEECH, LIBRISQA, MMAU, HubSource, cached_files, matching_files
+
+Ask = Callable[[HubSource], tuple[str, int]]
+"""Asks the hub for a source: what it says in words, and the files' size in bytes. Raises where there is no answer."""
+
+NEEDS: dict[str, tuple[HubSource, ...]] = {
+    "alas_demo_sqa": (),
+    "alas_demo_emotion": (),
+    "alas_librisqa": (LIBRISQA, LIBRISPEECH),
+    "alas_librisqa_mc": (LIBRISQA, LIBRISPEECH),
+    "alas_iemocap": (IEMOCAP,),
+    "alas_mmau_speech": (MMAU,),
+}
+"""What each task reads."""
+GROUPS = {"alas": ("alas_librisqa", "alas_iemocap"), "alas_demo": ("alas_demo_sqa", "alas_demo_emotion")}
+FREE_ANSWERS = ("alas_librisqa",)
+"""The tasks whose answers Sentence-BERT compares."""
+
+
+def of_source(source: HubSource, ask: Ask | None = None) -> Finding:
+    """Return where a source's files are.
+
+    Args:
+        source: what is needed.
+        ask: asks the hub; by default the hub itself.
+    """
+    subject = source.repo_id
+    advice = f"check the connection, or set {source.folder_variable} to a folder with a local copy"
+    try:
+        folder = source.folder()
+    except FatalError as error:
+        return Finding(subject, State.MISSING, str(error), advice)
+    if folder is not None:
+        if _CHECKS[source.repo_id](folder):
+            return Finding(subject, State.THERE, f"local: {folder}")
+        return Finding(subject, State.MISSING, f"local, but nothing usable in {folder}", advice)
+    if cached_files(source.repo_id, source.chosen_revision, source.pattern):
+        return Finding(subject, State.THERE, "in the cache")
+    try:
+        said, download = (ask or ask_hub)(source)
+    except Exception as error:  # no connection, offline mode, no access, no such revision
+        return Finding(subject, State.MISSING, f"not reachable: {type(error).__name__}", advice)
+    return Finding(subject, State.REACHABLE, said, f"downloaded at the first run: {size(download)}", download)
+
+
+def ask_hub(source: HubSource) -> tuple[str, int]:
+    """Return in words that the hub has a source, and the size of the files in bytes."""
+    from huggingface_hub import HfApi
+
+    info = HfApi().dataset_info(source.repo_id, revision=source.chosen_revision, timeout=5, files_metadata=True)
+    files = [file for file in info.siblings or [] if fnmatch.fnmatch(file.rfilename, source.pattern)]
+    download = sum(file.size or 0 for file in files)
+    return "on the hub, terms to accept there" if info.gated else "on the hub", download
+
+
+def of_tasks(names: Iterable[str], ask: Ask | None = None) -> list[Finding]:
+    """Return what the tasks read and where it is: each source once, files of one's own tasks too."""
+    asked = [task for name in names for task in GROUPS.get(name, (name,))]
+    sources = dict.fromkeys(source for task in asked for source in NEEDS.get(task, ()))
+    inside = [Finding(task, State.THERE, "in the package") for task in asked if NEEDS.get(task) == ()]
+    own = [of_task_file(task) for task in asked if task not in NEEDS]
+    return [*inside, *(of_source(source, ask) for source in sources), *own]
+
+
+def of_task_file(name: str) -> Finding:
+    """Return where the data of a YAML file of ``alas new-task`` is."""
+    from alas_tasks.custom import read_description
+    from alas_tasks.description import find_data, is_hub_id
+
+    path = Path(name)
+    if not (name.endswith((".yaml", ".yml")) and path.is_file()):
+        return Finding(name, State.MISSING, "no such task or file", f"one of {', '.join(NEEDS)}, or a YAML file")
+    try:
+        _, description = read_description(path.read_text(encoding="utf-8"))
+        data = find_data(description.data, description.split, path.parent)
+    except (FatalError, OSError, UnicodeError) as error:
+        return Finding(name, State.MISSING, str(error), "see alas new-task --help")
+    if not is_hub_id(data):
+        return Finding(name, State.THERE, data)
+    if cached_files(data, description.revision or "main", description.files):
+        return Finding(name, State.THERE, f"{data} in the cache")
+    return Finding(name, State.NOTE, f"{data} is not in the cache", "downloaded at the first run")
+
+
+def free_answers(names: Iterable[str]) -> bool:
+    """Tell whether answers of a task are compared by their meaning, which takes Sentence-BERT."""
+    asked = {task for name in names for task in GROUPS.get(name, (name,))}
+    return bool(asked & set(FREE_ANSWERS)) or any(_is_free(task) for task in asked - set(NEEDS))
+
+
+def _is_free(name: str) -> bool:
+    from alas_tasks.custom import read_description
+
+    try:
+        return read_description(Path(name).read_text(encoding="utf-8"))[1].labels is None
+    except (FatalError, OSError, UnicodeError):
+        return False
+
+
+def _has_librisqa(folder: Path) -> bool:
+    return any(any(folder.glob(name)) for name in ("LibriSQA-Part*-test.json", "*/LibriSQA-Part*-test.json"))
+
+
+def _has_librispeech(folder: Path) -> bool:
+    from alas_tasks.librisqa.librispeech import split_folders
+
+    return any(next(place.glob("*/*/*.flac"), None) for place in split_folders(folder))
+
+
+def _has_iemocap(folder: Path) -> bool:
+    return any(folder.glob("*.json")) or any(folder.glob("*/*.json"))
+
+
+def _has_mmau(folder: Path) -> bool:
+    return bool(matching_files(folder, [MMAU.pattern]))
+
+
+_CHECKS: dict[str, Callable[[Path], bool]] = {
+    LIBRISQA.repo_id: _has_librisqa,
+    LIBRISPEECH.repo_id: _has_librispeech,
+    IEMOCAP.repo_id: _has_iemocap,
+    MMAU.repo_id: _has_mmau,
+}

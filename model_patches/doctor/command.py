@@ -1,0 +1,144 @@
+"""``alas doctor``, a subcommand of the console script ``alas``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from alas_metric.commands.terminal import console, show_table
+from alas_tasks.findings import Finding, State
+from alas_tasks.needs import free_answers, of_tasks
+from model_patches.doctor import machine
+from model_patches.doctor.weights import Weights, in_memory, of_model, of_whisper
+from model_patches.registry import FAMILIES, MODEL_IDS, Family
+from model_patches.run.options import PREFIX, AlasOptions
+
+_STYLES = {State.THERE: "green", State.REACHABLE: "cyan", State.NOTE: "yellow", State.MISSING: "bold red"}
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand; it sets ``func``, which takes the arguments and returns the exit status."""
+    doctor = subparsers.add_parser(
+        "doctor",
+        help="say what a run needs and whether it is there, before anything is downloaded or loaded",
+        description="Look at versions, device, memory, disk and hub, and at the data and weights of the tasks and the "
+        "model that are named. Exit status 1 if something is missing.",
+    )
+    doctor.add_argument("--tasks", metavar="A,B,...", help="as for lmms-eval: names, or YAML files")
+    doctor.add_argument("--model", metavar="ID", help=f"as for lmms-eval: {', '.join(MODEL_IDS)}")
+    doctor.add_argument("--model_args", default="", metavar="NAME=VALUE,...", help="as for lmms-eval")
+    doctor.add_argument("--device", help="as for lmms-eval")
+    doctor.set_defaults(func=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what was found; return 1 if something is missing."""
+    names = [name for name in (arguments.tasks or "").split(",") if name]
+    findings = examine(names, arguments.model, model_arguments(arguments.model_args), arguments.device)
+    show_table(console(), table(findings))
+    missing = [finding.subject for finding in findings if finding.state is State.MISSING]
+    print(f"Missing: {', '.join(missing)}." if missing else "Nothing is missing.")
+    return 1 if missing else 0
+
+
+def model_arguments(text: str) -> dict[str, str]:
+    """Return the arguments of a model by name."""
+    return dict(part.partition("=")[::2] for part in text.split(",") if part)
+
+
+def examine(tasks: list[str], model: str | None, arguments: dict[str, str], device: str | None) -> list[Finding]:
+    """Return all that was found.
+
+    Args:
+        tasks: names or YAML files.
+        model: a model id of the harness, or None.
+        arguments: of the model.
+        device: the harness's ``--device``, or None.
+    """
+    place, free = machine.device(arguments.get("device") or device)
+    found = [*machine.versions(), machine.harness(), place, machine.hub(), *of_tasks(tasks)]
+    weights: list[Weights] = []
+    if model:
+        family = next((family for family in FAMILIES if family.model_id == model), None)
+        if family is None:
+            advice = f"model ids that work: {', '.join(MODEL_IDS)}"
+            found.append(Finding("model", State.MISSING, f"{model} gives no hidden states", advice))
+        else:
+            weights += of_family(family, arguments)
+            found += of_packages(family, arguments.get("pretrained"))
+    if tasks or model:
+        weights += of_answers_and_times(tasks, arguments)
+    found += [each.finding for each in weights]
+    if weights and free:
+        needed = {each.finding.subject: each.memory for each in weights if each.memory}
+        unknown = [each.finding.subject for each in weights if not each.memory]
+        found.append(machine.memory(free, needed, unknown))
+    return found + machine.disk(downloads(found))
+
+
+def of_family(family: Family, arguments: dict[str, str]) -> list[Weights]:
+    """Return what was found of the weights that a family's model arguments name."""
+    default = None if family.model_id == "alas_hf" else family.checkpoints[0].pretrained
+    asked = {"pretrained": default, **dict(family.other_weights)}
+    asked = {name: arguments.get(name, usual) for name, usual in asked.items()}
+    asked |= {"peft": arguments["peft"]} if "peft" in arguments else {}
+    return [_of_weights(name, place, arguments) for name, place in asked.items()]
+
+
+def _of_weights(name: str, place: str | None, arguments: dict[str, str]) -> Weights:
+    subject = f"{name}="
+    if not place:
+        advice = f"--model_args {name}=PATH; docs/models.md says where it comes from"
+        return Weights(Finding(subject, State.MISSING, "not named, and there is none by default", advice))
+    found = of_model(subject, place, arguments.get("revision") if name == "pretrained" else None)
+    taken = in_memory(place, arguments) if found.memory and name == "pretrained" else 0
+    return Weights(found.finding, taken or found.memory)
+
+
+def of_packages(family: Family, pretrained: str | None) -> list[Finding]:
+    """Return what was found of the packages that a checkpoint needs beyond ours."""
+    config = Path(pretrained or "", "config.json")
+    kind = json.loads(config.read_text(encoding="utf-8")).get("model_type") if pretrained and config.is_file() else None
+    meant = (each for each in family.checkpoints if kind == each.model_type or pretrained == each.pretrained)
+    needs = {name for each in meant for name in each.needs}
+    return [
+        Finding(name, State.THERE, "installed")
+        if find_spec(name)
+        else Finding(name, State.MISSING, "not installed", f"pip install {name.replace('_', '-')}")
+        for name in sorted(needs)
+    ]
+
+
+def of_answers_and_times(tasks: list[str], arguments: dict[str, str]) -> list[Weights]:
+    """Return what was found of Whisper, which times words, and of Sentence-BERT, which compares answers."""
+    whisper = of_whisper(arguments.get(f"{PREFIX}reference", AlasOptions.reference), machine.reachable)
+    compared = free_answers(tasks) and arguments.get(f"{PREFIX}responses", "true").lower() == "true"
+    name = arguments.get(f"{PREFIX}sbert", AlasOptions.sbert)
+    return [each for each in (whisper, of_model("Sentence-BERT", name) if compared else None) if each is not None]
+
+
+def downloads(findings: list[Finding]) -> dict[Path, int]:
+    """Return how many bytes are to be downloaded to each folder."""
+    from huggingface_hub import constants
+
+    from model_patches.reference.whisper_reference import official_file
+
+    whisper = sum(finding.download for finding in findings if finding.subject == "Whisper")
+    rest = sum(finding.download for finding in findings) - whisper
+    return {Path(constants.HF_HUB_CACHE): rest, **({official_file("large-v3").parent: whisper} if whisper else {})}
+
+
+def table(findings: list[Finding]) -> Table:
+    """Return one row a finding."""
+    shown = Table()
+    for name in ("", "state", "found", "to do"):
+        shown.add_column(name, overflow="fold")
+    for each in findings:
+        shown.add_row(each.subject, Text(each.state.value, _STYLES[each.state]), Text(each.found), Text(each.advice))
+    return shown

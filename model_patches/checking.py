@@ -328,8 +328,8 @@ def load(
         trials.append(Trial(adapter, *utterance))
         weights = sum(parameter.numel() for parameter in model.parameters())
         return (
-            f"{type(model).__name__}, {weights / 1e9:.3g} billion weights, {adapter.dtype} on {adapter.device}, read by "
-            f"{type(adapter).__name__}, {time.perf_counter() - start:.0f} s"
+            f"{type(model).__name__}, {weights / 1e9:.3g} billion weights, {adapter.dtype} on {adapter.device}, "
+            f"read by {type(adapter).__name__}, {time.perf_counter() - start:.0f} s"
         )
 
     return finding("loads", attempt), next(iter(trials), None)

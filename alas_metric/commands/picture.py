@@ -14,6 +14,7 @@ from alas_metric.commands.shared import (
     show_files,
     writing,
 )
+from alas_metric.document.similarity import FORMS
 from alas_metric.errors import FatalError
 from alas_metric.results.dumps import DumpFile, find_dumps, read_dump
 
@@ -32,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
         "--layers", type=_layers, metavar="LIST", help="such as 0,5,last; default: 0,5,10,last as far as there are"
     )
     add_reference_option(picture)
-    picture.add_argument("--centred", action="store_true", help="with each modality's mean removed")
+    picture.add_argument("--form", choices=FORMS, default="raw", help="of similarity; default: %(default)s")
     picture.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_pictures")
     picture.set_defaults(func=_picture)
 
@@ -59,18 +60,21 @@ def _picture(arguments: argparse.Namespace) -> int:
     files = _files(arguments)
     wanted = [file for file in files if arguments.doc is None or any(map(file.may_be, arguments.doc))]
     output = arguments.output or output_folder(arguments.run_dir, "alas_pictures")
-    state = "centred" if arguments.centred else "raw"
     drawn = 0
     for file in wanted:
         try:
             dump = read_dump(file.path)
             if arguments.doc is not None and dump.record.uid not in arguments.doc:
                 continue
-            figure = alignment_picture(dump, arguments.layers, arguments.reference, state)
+            figure = alignment_picture(dump, arguments.layers, arguments.reference, arguments.form)
         except (OSError, ValueError) as error:
             report([f"{file.path}: {error}"])
             continue
-        stem = output / file.model / f"{file.task}-{file.path.stem}{'-centred' * arguments.centred}"
+        stem = (
+            output
+            / file.model
+            / f"{file.task}-{file.path.stem}{'' if arguments.form == 'raw' else f'-{arguments.form}'}"
+        )
         with writing(output):
             show_files(save(figure, stem))
         drawn += 1

@@ -44,8 +44,6 @@ from model_patches.reference.matching import (
     alignment_pieces,
     fill_gaps,
     join_pieces,
-    match_words,
-    normalise,
     ordered,
     place_pieces,
     span_times,
@@ -53,6 +51,7 @@ from model_patches.reference.matching import (
 )
 from model_patches.reference.silence import pack, speech_regions, unpack_spans
 from model_patches.reference.windows import windows
+from model_patches.reference.written import spans_of_written
 
 MODES = ("align", "transcribe")
 MAX_SAMPLES = whisper.audio.N_SAMPLES  # 30 s, Whisper's window
@@ -268,13 +267,8 @@ class WhisperReference:
         heard, spans = _recognised_words(self._decode(packed, language, word_timestamps=True))
         if not heard:
             return [], 0
-        # A word without letters that compare (impossible for units, possible for Whisper's) equals nothing.
-        reference = [normalise(piece) or "\0reference" for piece in pieces]
-        hypothesis = [normalise(word) or "\0hypothesis" for word in heard]
-        matched = match_words(reference, hypothesis)
-        num_equal = sum(j >= 0 and reference[i] == hypothesis[j] for i, j in enumerate(matched))
-        spans = ordered(spans, duration)
-        return fill_gaps([None if j < 0 else spans[j] for j in matched], duration), num_equal
+        found, num_equal = spans_of_written(pieces, heard, ordered(spans, duration))
+        return fill_gaps(found, duration), num_equal
 
     # ---- Whisper itself ----
 

@@ -407,7 +407,7 @@ def test_interrupted_training_ends_where_an_uninterrupted_one_ends(teacher, tmp_
 
 
 def test_a_merged_adapter_answers_as_the_adapted_model_did(teacher, tmp_path) -> None:
-    from speech_llm import load_adapter, save_adapter, trained_tensors
+    from speech_llm import load_adapter, place_tensors, save_adapter, trained_tensors
     from transformers import Qwen2AudioForConditionalGeneration
 
     from alas_tasks.demo.files import QWEN2_AUDIO
@@ -426,8 +426,6 @@ def test_a_merged_adapter_answers_as_the_adapted_model_did(teacher, tmp_path) ->
     torch.testing.assert_close(merged(input_ids=ids).logits, adapted(input_ids=ids).logits, atol=2e-2, rtol=1e-2)
     assert (merged(input_ids=ids).logits - untouched).abs().max() > 0.5
     with pytest.raises(ValueError, match="are not the model's"):
-        from speech_llm import place_tensors
-
         place_tensors(trained_tensors(adapted), {})
 
 
@@ -439,7 +437,7 @@ def work(scripts) -> Path:
     from parts import default_work, have
 
     folder = default_work()
-    missing = [part for part in ("whisper-base", "smollm2", "heart", "sentences") if not have(part, folder)]
+    missing = [part for part in ("whisper-base", "smollm2", "sentences") if not have(part, folder)]
     if missing:
         pytest.skip(f"{folder} lacks {', '.join(missing)}: run `python tools/real_parts/bench.py --output FOLDER` once")
     for module in ("hibari", "onnx", "gguf"):

@@ -17,8 +17,8 @@ import whisper.timing
 from alas_metric.document.paths import WordTiming
 from alas_metric.document.units import split_units
 from alas_metric.errors import FatalError, SkipDocument
-from model_patches.reference import attention, whisper_reference
 from alas_tasks.demo.files import WHISPER
+from model_patches.reference import attention, whisper_reference
 from model_patches.reference.cache import AlignmentCache
 from model_patches.reference.whisper_reference import WhisperReference
 
@@ -497,7 +497,7 @@ def test_every_character_has_its_own_time_whatever_the_language_is_said_to_be(
     monkeypatch.setattr(WhisperReference, "_choose_heads", lambda self: [attention.Head(0, 0, 0.0)])
     words = words_of(reference, bursts([(0.0, 3.0)], 3.0), text, language=language)
     lengths = np.diff([word.start for word in words])
-    assert len(words) > 1 and np.std(lengths) > 0.05 or len(lengths) == 1
+    assert (len(words) > 1 and np.std(lengths) > 0.05) or len(lengths) == 1
 
 
 def test_official_checkpoint_is_loaded_by_name(

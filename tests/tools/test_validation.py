@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from alas_metric import WordTiming, score_record
+from alas_metric import AlignmentRecord, WordTiming, score_record
+from alas_metric.document.measures import MEASURES
+from alas_metric.document.record import Sums
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = [str(ROOT / "tools" / name) for name in ("validation", "demo_world")]
@@ -90,11 +93,21 @@ def test_controls_choose_words_that_are_not_where_they_are_spoken(documents) -> 
     assert controls.in_common(["a", "a", "b"], ["c", "b", "a"]) == 2
 
 
+def without_vectors(record: AlignmentRecord) -> AlignmentRecord:
+    """Return the record without what only the vectors tell, which are not kept."""
+
+    def kept(sums: Sums) -> Sums:
+        return {name: found for name, found in sums.items() if not MEASURES[name].needs_vectors}
+
+    by_reference = {name: kept(sums) for name, sums in record.reference_sums.items()}
+    return replace(record, sums=kept(record.sums), reference_sums=by_reference)
+
+
 def test_a_record_made_again_is_the_same_and_reversing_twice_changes_nothing(measured) -> None:
     from measuring import reversed_both
 
     for each in measured:
-        assert each.again().record.to_json() == each.record.to_json()
+        assert each.again().record.to_json() == without_vectors(each.record).to_json()
         twice = reversed_both(reversed_both(each))
         assert np.array_equal(twice.similarity, each.similarity)
 

@@ -202,8 +202,7 @@ def compare_routes(study: Study) -> dict[str, Any]:
     ends = [study.checkpoints[route][MARKS[-1]] for route in (THREE_STAGES, END_TO_END)]
     three, direct = (unfiltered(measure(load_adapter(folder), study.documents)) for folder in ends)
     return {
-        key: {**vars(found), "layers": vars(found.layers)}
-        for key, found in compare_runs(direct, three, KEYS).items()
+        key: {**vars(found), "layers": vars(found.layers)} for key, found in compare_runs(direct, three, KEYS).items()
     }
 
 

@@ -16,6 +16,7 @@ from run_folders import DATE, write_run
 
 from alas_metric import AlignmentRecord
 from alas_metric.commands.main import main
+from alas_metric.corpus.significance import HEADLINES
 from alas_metric.leaderboard import reading
 from alas_metric.leaderboard.board import Board, board_data, build_board, pair_rows, sorted_models
 from alas_metric.leaderboard.entry import COLUMNS
@@ -98,7 +99,7 @@ def test_values_are_those_of_the_run(board: Board, folder: Path) -> None:
 
 def test_pairs(board: Board) -> None:
     rows = pair_rows(board)
-    assert len(rows) == 4 * (6 + 3)
+    assert len(rows) == (6 + 3) * len(HEADLINES)
     [row] = [
         row
         for row in rows
@@ -357,7 +358,7 @@ def test_csv_has_one_row_a_model(board: Board) -> None:
     assert float(rows[0][f"{SQA}:alas_low"]) < float(rows[0][f"{SQA}:alas_high"])
     worse = rows[board.models.index("org/worse")]
     assert {value for name, value in worse.items() if name.startswith(EMOTION)} == {""}
-    assert len(list(csv.DictReader(io.StringIO(csv_text(pair_rows(board)))))) == 36
+    assert len(list(csv.DictReader(io.StringIO(csv_text(pair_rows(board)))))) == 9 * len(HEADLINES)
     assert csv_text([]) == ""
 
 
@@ -382,7 +383,7 @@ def test_json(board: Board) -> None:
     found = data["rows"][0]["tasks"][SQA]
     assert found["values"]["rank"] == 1 and len(found["layers"]["alas"]["values"]) == 3
     assert data["rows"][board.models.index("org/worse")]["tasks"][EMOTION] is None
-    assert len(data["pairs"]) == 36 and data["sorted_by"] == {"task": SQA, "column": "alas_skill"}
+    assert len(data["pairs"]) == 9 * len(HEADLINES) and data["sorted_by"] == {"task": SQA, "column": "alas_skill"}
 
 
 def table_cells(text: str, mark: str) -> set[int]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from alas_metric import AlignmentRecord, WordTiming, score_record
+from alas_metric import WordTiming, score_record
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.record import Sums
 
@@ -93,21 +92,23 @@ def test_controls_choose_words_that_are_not_where_they_are_spoken(documents) -> 
     assert controls.in_common(["a", "a", "b"], ["c", "b", "a"]) == 2
 
 
-def without_vectors(record: AlignmentRecord) -> AlignmentRecord:
-    """Return the record without what only the vectors tell, which are not kept."""
-
-    def kept(sums: Sums) -> Sums:
-        return {name: found for name, found in sums.items() if not MEASURES[name].needs_vectors}
-
-    by_reference = {name: kept(sums) for name, sums in record.reference_sums.items()}
-    return replace(record, sums=kept(record.sums), reference_sums=by_reference)
+def assert_same_sums(again: Sums, first: Sums) -> None:
+    """Compare what similarities alone tell; sums in float32 depend on how many layers are taken at once."""
+    for measure, found in first.items():
+        if not MEASURES[measure].needs_vectors:
+            for name, values in found.items():
+                assert again[measure][name] == pytest.approx(values, rel=1e-6), (measure, name)
 
 
 def test_a_record_made_again_is_the_same_and_reversing_twice_changes_nothing(measured) -> None:
     from measuring import reversed_both
 
     for each in measured:
-        assert each.again().record.to_json() == without_vectors(each.record).to_json()
+        again = each.again().record
+        assert all(np.array_equal(again.paths[form], path) for form, path in each.record.paths.items())
+        assert_same_sums(again.sums, each.record.sums)
+        for reference, sums in each.record.reference_sums.items():
+            assert_same_sums(again.reference_sums[reference], sums)
         twice = reversed_both(reversed_both(each))
         assert np.array_equal(twice.similarity, each.similarity)
 

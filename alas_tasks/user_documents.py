@@ -31,6 +31,7 @@ from alas_tasks.layouts import Table, audio_path, place_of
 from alas_tasks.manifests import columns_of
 from alas_tasks.sources import literal, matching_files
 from alas_tasks.word_columns import UNITS, moved, read_words
+from alas_tasks.word_times import read_folder
 
 Row = Mapping[str, Any]
 
@@ -245,14 +246,16 @@ def _columns(
         read_words(row.get(chosen["words"]), f"{source}, row {number}", unit) if "words" in chosen else None
         for number, row in enumerate(rows, 1)
     ]
+    uids = [name or f"row{number}" for number, name in enumerate(names, 1)]
+    of_files = read_folder(Path(description.word_times), uids) if description.word_times else None
     return {
-        "uid": [name or f"row{number}" for number, name in enumerate(names, 1)],
+        "uid": uids,
         "transcript": values["transcript"],
         "instruction": values["instruction"],
         "target": _targets(values["answer"], description.labels, source),
         "speaker": values["speaker"],
         "language": [language_code(language) for language in values["language"]],
-        "words": words_of_parts(words, parts),
+        "words": of_files or words_of_parts(words, parts),
         "part": parts,
     }
 

@@ -2,9 +2,9 @@
 
     python benchmarks/word_times.py SPEECH.jsonl CHECKPOINT [--official NAME] [--limit N]
 
-Each line of SPEECH.jsonl is ``{"audio": path relative to it, "transcript": text, "words": [[word, start, end], ...]}``,
-as a manifest of `alas new-task`. What is compared is where words meet: the middle between the end of one and the start
-of the next, which is what the reference path is made of. All aligners are given the transcript. ``--official`` names the
+Each line of SPEECH.jsonl is ``{"audio": path relative to it, "transcript": text, "words": [[word, start, end], ...]}``
+as in a manifest of `alas new-task`. What is compared is where words meet: the middle between the end of one and the
+start of the next, which the reference path is made of. All aligners are given the transcript. ``--official`` names the
 checkpoint whose published heads are tried too; stable-ts is tried where it is installed.
 """
 
@@ -54,7 +54,7 @@ def own_alignment(model: whisper.Whisper, audio: np.ndarray, text: str) -> list[
     mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(audio), model.dims.n_mels)
     tokens = tokenizer.encode(" " + text)
     found = whisper.timing.find_alignment(model, tokenizer, tokens, mel, len(audio) // 160)
-    whisper.timing.merge_punctuations(found, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
+    whisper.timing.merge_punctuations(found, "\"'([{-", "\"'.,!?:)]}")
     return [WordTiming(word.word, word.start, word.end) for word in found if word.word]
 
 

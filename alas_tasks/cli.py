@@ -61,6 +61,11 @@ def add_parsers(subparsers: Any) -> None:
     new.add_argument("--prompt", metavar="TEXT", help="what the model is asked, the same for every document")
     new.add_argument("--labels", metavar="A,B,...", help="the labels of closed answers, separated by commas")
     new.add_argument("--times-in", choices=UNITS, help="unit of begin, end and duration (default: what the data tells)")
+    new.add_argument(
+        "--word-times",
+        metavar="FOLDER",
+        help="gold word times in files named as the utterances: TextGrid, WhisperX's JSON, wdseg; or CTM, parquet",
+    )
     new.add_argument("--word-times-in", choices=UNITS, help="unit of word timestamps (default: seconds)")
     new.add_argument("--output", default=".", metavar="DIR", help="folder for the file (default: this one)")
     new.add_argument("--force", action="store_true", help="write the file even where there is one")
@@ -86,6 +91,7 @@ def run_new_task(args: argparse.Namespace) -> int:
         labels=labels or None,
         times_in=args.times_in,
         word_times_in=args.word_times_in,
+        word_times=args.word_times,
     )
     # Local data is read once, so that its faults show now and not on a cluster.
     docs = None if description.revision else load_documents(name, description)
@@ -97,9 +103,10 @@ def run_new_task(args: argparse.Namespace) -> int:
     show(description, columns, rows, docs)
     print(f"Wrote {path}")
     for role in (*_WITHOUT, "instruction"):
-        if role not in description.columns:
+        if role not in description.columns and not (role == "words" and description.word_times):
             print(f"  {role:<12} {_WITHOUT.get(role) or description.prompt}")
     print(f"Run it: lmms-eval --tasks {quote(str(path))} --model qwen2_audio --output_path runs --log_samples")
+    print("(The demo's model answers only its own questions: with it, add alas_responses=false to --model_args.)")
     return 0
 
 

@@ -103,6 +103,7 @@ def read_description(text: str) -> tuple[str, Description]:
             channel=None if channel is None else int(channel),
             times_in=_unit(settings.get("times_in")),
             word_times_in=_unit(settings.get("word_times_in")),
+            word_times=settings.get("word_times"),
         )
         return str(config["task"]), description
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:

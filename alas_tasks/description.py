@@ -101,6 +101,7 @@ class Description:
         channel: the channel to read of every recording, where no column tells.
         times_in: unit of ``begin``, ``end`` and ``duration``, a key of `UNITS`; None: seconds.
         word_times_in: unit of ``words``; None: seconds.
+        word_times: folder with the word times in files of their own, see `alas_tasks.word_times.read_folder`.
     """
 
     data: str
@@ -114,6 +115,7 @@ class Description:
     channel: int | None = None
     times_in: str | None = None
     word_times_in: str | None = None
+    word_times: str | None = None
 
     @property
     def kind(self) -> str:
@@ -218,6 +220,7 @@ def describe(
     labels: list[str] | None = None,
     times_in: str | None = None,
     word_times_in: str | None = None,
+    word_times: str | None = None,
 ) -> tuple[Description, list[str], Sequence[Mapping[str, Any]]]:
     """Look at the data and return what the YAML file has to say about it, its columns and some rows.
 
@@ -243,10 +246,18 @@ def describe(
             raise FatalError("say with --prompt what the model is asked, or with --instruction which column does")
         prompt = DEFAULT_PROMPT
     unit = times_in or unit_of_parts(columns, rows)
-    made = Description(
-        data, columns, revision, files, prompt, labels, split=split, times_in=unit, word_times_in=word_times_in, **fixed
-    )
+    times: dict[str, Any] = {"times_in": unit, "word_times_in": word_times_in, "word_times": _folder(word_times)}
+    made = Description(data, columns, revision, files, prompt, labels, split=split, **times, **fixed)
     return made, list(available), rows
+
+
+def _folder(path: str | None) -> str | None:
+    if path is None:
+        return None
+    folder = Path(os.path.expandvars(path)).expanduser().absolute()
+    if not folder.is_dir():
+        raise FatalError(f"--word-times {path}: there is no such folder")
+    return str(folder)
 
 
 def relative_to(folder: Path, description: Description) -> Description:

@@ -91,7 +91,7 @@ def _table_rows(text: str, path: Path) -> list[Row]:
     table = _cells(text, delimiter, path)
     header, *cells = table
     if delimiter == "|" and len(header) in (2, 3) and not {"audio", "text", "transcript", "file_name"} & set(header):
-        header, cells = ["id", "text", "normalized_text"][: len(header)], table  # LJSpeech's has no header
+        header, cells = ["audio", "text", "normalized_text"][: len(header)], table  # LJSpeech's has no header
     return [{name: value if value != "" else None for name, value in zip(header, row, strict=True)} for row in cells]
 
 

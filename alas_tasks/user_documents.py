@@ -16,13 +16,22 @@ from loguru import logger
 from alas_metric.errors import FatalError
 from alas_metric.texts import whole_characters
 from alas_tasks.answers import label_reader
-from alas_tasks.description import Description, channel_number, choose_columns, like_times, seconds, unit_of_column
+from alas_tasks.description import (
+    ALIASES,
+    Description,
+    channel_number,
+    choose_columns,
+    like_times,
+    seconds,
+    unit_of_column,
+)
 from alas_tasks.documents import AUDIO_TYPE, make_documents, with_encoded_audio
 from alas_tasks.hub_layout import split_patterns
 from alas_tasks.layouts import Table, audio_path, place_of
 from alas_tasks.manifests import columns_of
 from alas_tasks.sources import literal, matching_files
 from alas_tasks.word_columns import UNITS, moved, read_words
+from alas_tasks.word_times import read_folder
 
 Row = Mapping[str, Any]
 
@@ -34,7 +43,7 @@ def documents_of_table(task: str, description: Description, table: Table) -> dat
         FatalError: If a row is damaged or none of the audio files exists.
     """
     available = columns_of(table.rows)
-    choose_columns(available, {**dict.fromkeys(_ROLES, ""), **description.columns})
+    choose_columns(available, {**dict.fromkeys(ALIASES, ""), **description.columns})
     names = [_audio_name(row.get(description.columns["audio"])) for row in table.rows]
     place = place_of(table, [name for name in names if name])
     found = [audio_path(place, name) if name else None for name in names]
@@ -53,34 +62,19 @@ def documents_of_table(task: str, description: Description, table: Table) -> dat
     return make_documents(columns, [{"bytes": None, "path": path} if path else None for path in paths], task)
 
 
-_ROLES = (
-    "transcript",
-    "instruction",
-    "answer",
-    "words",
-    "speaker",
-    "id",
-    "begin",
-    "end",
-    "duration",
-    "channel",
-    "language",
-)
-
-
 def _audio_name(value: Any) -> str | None:
     if isinstance(value, Mapping):  # {"path": ...}, as the datasets library has it
         value = value.get("path")
     return whole_characters(str(value)) if value else None
 
 
-def whole_instead_of_parts(paths: Sequence[str | None], columns: Mapping[str, list], times: Sequence[str]) -> str:
+def whole_instead_of_parts(paths: Sequence[str | None], columns: Mapping[str, list[Any]], times: Sequence[str]) -> str:
     """Return what to say where rows with other transcripts name one recording, and each is scored on all of it."""
-    texts: dict[str, set[str | None]] = {}
+    texts: dict[tuple[str, int | None], set[str | None]] = {}
     for path, part, text in zip(paths, columns["part"], columns["transcript"], strict=True):
         if path and (part is None or (part["begin"], part["end"]) == (0.0, None)):
-            texts.setdefault(path, set()).add(text)
-    shared = [path for path, said in texts.items() if len(said) > 1]
+            texts.setdefault((path, part["channel"] if part else None), set()).add(text)
+    shared = [path for (path, _), said in texts.items() if len(said) > 1]
     if not shared:
         return ""
     advice = (
@@ -120,7 +114,7 @@ def documents_of_parquet(task: str, description: Description, files: Sequence[Pa
         FatalError: If a file cannot be read, lacks a column or holds no audio.
     """
     data = read_parquet(task, files)
-    choose_columns(data.column_names, {**dict.fromkeys(_ROLES, ""), **description.columns})
+    choose_columns(data.column_names, {**dict.fromkeys(ALIASES, ""), **description.columns})
     column = description.columns["audio"]
     audio = _stored_audio(data, column, files[0])
     texts = data.select_columns(sorted(set(description.columns.values()) - {column})).to_dict()
@@ -252,14 +246,16 @@ def _columns(
         read_words(row.get(chosen["words"]), f"{source}, row {number}", unit) if "words" in chosen else None
         for number, row in enumerate(rows, 1)
     ]
+    uids = [name or f"row{number}" for number, name in enumerate(names, 1)]
+    of_files = read_folder(Path(description.word_times), uids) if description.word_times else None
     return {
-        "uid": [name or f"row{number}" for number, name in enumerate(names, 1)],
+        "uid": uids,
         "transcript": values["transcript"],
         "instruction": values["instruction"],
         "target": _targets(values["answer"], description.labels, source),
         "speaker": values["speaker"],
         "language": [language_code(language) for language in values["language"]],
-        "words": words_of_parts(words, parts),
+        "words": of_files or words_of_parts(words, parts),
         "part": parts,
     }
 

@@ -63,7 +63,8 @@ def _table(scores: RunScores, every: bool) -> Table:
     run = scores.run
     curves = dict((scores.values.get("layers") or {}).items())
     table = Table(
-        title=Text(f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)"), caption=caution(curves)
+        title=Text(f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)"),
+        caption=scores.unkept or caution(curves),
     )
     table.add_column("metric", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -71,7 +72,8 @@ def _table(scores: RunScores, every: bool) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("unit")
     for row in ROWS:
-        if row.key in scores.values and (row.shown or every):
+        undefined = scores.unkept and scores.values.get(row.key) is None  # the caption says why, once for all
+        if row.key in scores.values and (row.shown or every) and not undefined:
             forms = [number(scores.values[f"{row.key}_{form}"]) if row.form else "" for form in FORMS]
             ends = _interval(curves.get(row.key))
             table.add_row(row.key, ARROWS[row.direction], _shown(scores.values[row.key]), ends, *forms, row.unit)

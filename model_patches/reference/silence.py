@@ -29,6 +29,12 @@ VOICED_BAND = (200.0, 1000.0)
 CODEC_DB = -60.0
 """Below this level sound must come and go to count: codecs leave an even noise where there was none."""
 EVEN_DB = 10.0
+DIGITAL_DB = -95.0
+"""Below this level there are zeros that no microphone gave."""
+CLEAR_DB = 20.0
+"""Noise that is less than this below the speech's peak is near."""
+VOICED_DB = 15.0
+"""The same in the band of voices: with less nothing is cut."""
 
 MIN_WORD = 0.02
 """Seconds that a word lasts at least; what is shorter was pushed to the edge of its region."""
@@ -62,16 +68,18 @@ def speech_regions(audio: np.ndarray, margin: float = MARGIN) -> list[Span]:
     found = _thresholds(levels)
     if found is None:
         return []
-    if found.noisy:
+    duration = len(audio) / SAMPLE_RATE
+    if found.contrast < CLEAR_DB:
         levels = _frame_levels(_voiced_band(audio))
-        found = _thresholds(levels, least=10.0) or found
+        found = _thresholds(levels, least=10.0)
+        if found is None or found.contrast < VOICED_DB:
+            return [(0.0, duration)]
         margin = NOISE_MARGIN if margin else 0.0
     runs = _join(_runs(levels >= found.low), round(MIN_PAUSE * SAMPLE_RATE / HOP))
     loud = np.concatenate([[0], np.cumsum(levels >= found.high)])
     spoken = [(a, b) for a, b in runs if loud[b] - loud[a] >= MIN_SPEECH_FRAMES] or runs
     faint = levels >= found.faint
     reached = [(a - _num_leading(faint[:a][::-1]), b + _num_leading(faint[b:])) for a, b in spoken]
-    duration = len(audio) / SAMPLE_RATE
     return _apart([_region(a, b, margin, duration) for a, b in reached])
 
 
@@ -99,19 +107,19 @@ def _voiced_band(audio: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Thresholds:
-    """Levels in dB: of what may belong to speech beside it, of speech, and of what must be in it; and is there noise?"""
+    """Levels in dB: of what may belong to speech beside it, of speech, of what must be in it; and peak above noise."""
 
     faint: float
     low: float
     high: float
-    noisy: bool
+    contrast: float
 
 
 def _frame_levels(audio: np.ndarray) -> np.ndarray:
     """Return the level of every frame in dB of full scale, shape ``(num_frames,)``."""
     samples = np.asarray(audio, dtype=np.float64)
-    # A constant offset is no sound, but its energy would hide all silence.
-    power = (samples - (samples.mean() if len(samples) else 0.0)) ** 2
+    # A constant offset is no sound, but its energy would hide all silence. The median: speech has a mean of its own.
+    power = (samples - (np.median(samples) if len(samples) else 0.0)) ** 2
     num_frames = max(0, -(-(len(power) - FRAME) // HOP)) + 1
     power = np.pad(power, (0, (num_frames - 1) * HOP + FRAME - len(power)))
     frames = np.lib.stride_tricks.sliding_window_view(power, FRAME)[::HOP]
@@ -135,9 +143,9 @@ def _thresholds(levels: np.ndarray, least: float = 20.0) -> _Thresholds | None:
         return None
     high = float(np.clip(floor + 12, peak - 40, peak - least))
     low = min(high, max(high - 6, floor + 4))
-    quiet = float(np.percentile(levels, 10))
+    quiet = float(np.percentile(levels[levels > DIGITAL_DB], 10))
     faint = min(low, max(max(quiet, SILENCE_DB) + 4, peak - 55))
-    return _Thresholds(faint, low, high, noisy=peak - quiet < 20)
+    return _Thresholds(faint, low, high, peak - quiet)
 
 
 def _runs(active: np.ndarray) -> list[tuple[int, int]]:

@@ -35,7 +35,7 @@ from alas_metric.errors import FatalError, SkipDocument, UnobtainableError
 from model_patches.reference import attention
 from model_patches.reference.attention import Head
 from model_patches.reference.cache import AlignmentCache
-from model_patches.reference.calibration import KnownSpeech, known_speech
+from model_patches.reference.calibration import KnownSpeech, in_one, known_speech
 from model_patches.reference.matching import (
     HOP,
     SAMPLE_RATE,
@@ -44,8 +44,6 @@ from model_patches.reference.matching import (
     alignment_pieces,
     fill_gaps,
     join_pieces,
-    match_words,
-    normalise,
     ordered,
     place_pieces,
     span_times,
@@ -53,9 +51,11 @@ from model_patches.reference.matching import (
 )
 from model_patches.reference.silence import pack, speech_regions, unpack_spans
 from model_patches.reference.windows import windows
+from model_patches.reference.written import spans_of_written
 
 MODES = ("align", "transcribe")
 MAX_SAMPLES = whisper.audio.N_SAMPLES  # 30 s, Whisper's window
+_NUM_ALONE = 8
 _WORST_ERROR = 0.15
 """Seconds, the median on the speech with exact times, from which on a checkpoint's heads are called into question."""
 
@@ -268,13 +268,8 @@ class WhisperReference:
         heard, spans = _recognised_words(self._decode(packed, language, word_timestamps=True))
         if not heard:
             return [], 0
-        # A word without letters that compare (impossible for units, possible for Whisper's) equals nothing.
-        reference = [normalise(piece) or "\0reference" for piece in pieces]
-        hypothesis = [normalise(word) or "\0hypothesis" for word in heard]
-        matched = match_words(reference, hypothesis)
-        num_equal = sum(j >= 0 and reference[i] == hypothesis[j] for i, j in enumerate(matched))
-        spans = ordered(spans, duration)
-        return fill_gaps([None if j < 0 else spans[j] for j in matched], duration), num_equal
+        found, num_equal = spans_of_written(pieces, heard, ordered(spans, duration))
+        return fill_gaps(found, duration), num_equal
 
     # ---- Whisper itself ----
 
@@ -297,7 +292,7 @@ class WhisperReference:
         if not model.is_multilingual and whisper.tokenizer.TO_LANGUAGE_CODE.get(language.lower(), language) != "en":
             raise FatalError(
                 f"{self.name} knows English only, and the language of the speech is said to be {language!r}: take a "
-                "multilingual checkpoint, such as alas_reference=whisper:large-v3, or name the language by alas_language"
+                "multilingual checkpoint, such as alas_reference=whisper:large-v3, or say what it is by alas_language"
             )
         try:
             return whisper.tokenizer.get_tokenizer(
@@ -336,29 +331,23 @@ class WhisperReference:
         """Return the heads that follow the speech, measured once on speech with exact times."""
         if not self._chosen:
             speech = known_speech()
-            key = self._key(speech.audio, speech.transcript, "heads", "en")
+            audio = np.concatenate([known.audio for known in speech])
+            key = self._key(audio, "\n".join(known.transcript for known in speech), "heads", "en")
             chosen = _stored_heads(self._read(key)) or self._measure_heads(speech)
             self._write(key, {"heads": [[h.layer, h.head, h.lag] for h in chosen]})
             self._chosen = chosen
         return self._chosen
 
-    def _measure_heads(self, speech: KnownSpeech) -> list[Head]:
-        model = self._load()
-        tokenizer = self._tokenizer("en")
-        units = split_units(speech.transcript)
-        text, cores = join_pieces(alignment_pieces(speech.transcript, units), " ")
-        tokens = _encode(tokenizer, text)
-        wanted = _parse_heads(self.heads) if self.heads else attention.all_heads(model)
-        num_frames = len(speech.audio) // (2 * HOP)
-        reading = attention.read(model, tokenizer, tokens, _mel(model, speech.audio), num_frames, wanted)
-
-        def borders(starts: np.ndarray) -> np.ndarray:
-            spans = span_times(cores, _timed_pieces(tokenizer, text, tokens, starts * attention.FRAME_SECONDS))
-            return word_boundaries([WordTiming("", *span) for span in spans])
-
-        found = np.apply_along_axis(borders, -1, reading.starts)
+    def _measure_heads(self, speech: Sequence[KnownSpeech]) -> list[Head]:
+        wanted = _parse_heads(self.heads) if self.heads else attention.all_heads(self._load())
         number = len(wanted) if self.heads else attention.NUM_HEADS
-        chosen, error = attention.choose_heads(found, word_boundaries(speech.words), wanted, number)
+        # Sentences in a row tell most; a small checkpoint may have learned from single utterances only.
+        for passes in ([in_one(speech)], speech[:_NUM_ALONE]):
+            found = np.concatenate([self._borders(known, wanted) for known in passes], axis=-1)
+            truth = np.concatenate([word_boundaries(known.words) for known in passes])
+            chosen, error = attention.choose_heads(found, truth, wanted, number)
+            if error <= _WORST_ERROR:
+                break
         places = _format_heads(_places(chosen))
         logger.info(
             f"{self.name}: heads {places} follow speech with exact times to within {error * 1000:.0f} ms (median)"
@@ -369,6 +358,20 @@ class WhisperReference:
                 f"{error * 1000:.0f} ms off (median); alas_whisper_heads=layer:head;layer:head names others"
             )
         return chosen
+
+    def _borders(self, speech: KnownSpeech, heads: Sequence[tuple[int, int]]) -> np.ndarray:
+        """Return where the words meet by each head and both readings, in seconds, shape ``(num_heads, 2, ...)``."""
+        model, tokenizer = self._load(), self._tokenizer("en")
+        text, cores = join_pieces(alignment_pieces(speech.transcript, split_units(speech.transcript)), " ")
+        tokens = _encode(tokenizer, text)
+        num_frames = len(speech.audio) // (2 * HOP)
+        reading = attention.read(model, tokenizer, tokens, _mel(model, speech.audio), num_frames, heads)
+
+        def borders(starts: np.ndarray) -> np.ndarray:
+            spans = span_times(cores, _timed_pieces(tokenizer, text, tokens, starts * attention.FRAME_SECONDS))
+            return word_boundaries([WordTiming("", *span) for span in spans])
+
+        return np.apply_along_axis(borders, -1, reading.starts)
 
     # ---- cache ----
 

@@ -131,3 +131,32 @@ def test_a_damaged_file_is_left_out(tmp_path, name):
 def test_an_empty_folder(tmp_path):
     with pytest.raises(FatalError, match=r"holds no word times: expected files that end in \.textgrid"):
         read_folder(tmp_path, ["u"])
+
+
+def test_a_users_task_takes_words_from_a_folder(tmp_path, capsys):
+    """As a user does it: the command, its file, the documents that the harness gets."""
+    import soundfile
+
+    from alas_metric.commands.main import main
+    from alas_tasks.custom import load_documents, read_description
+
+    rows = []
+    for name in ("one", "two"):
+        soundfile.write(tmp_path / f"{name}.wav", [0.0] * 24000, 16000)
+        rows.append(json.dumps({"audio": f"{name}.wav", "transcript": "so it goes", "question": "?"}))
+    (tmp_path / "speech.jsonl").write_text("\n".join(rows))
+    (tmp_path / "times").mkdir()
+    (tmp_path / "times" / "one.TextGrid").write_text(LONG_TEXTGRID.format(name="words"))
+    (tmp_path / "times" / "two.ctm").write_text("two 1 0.1 0.3 so\ntwo 1 0.5 0.1 it\ntwo 1 0.6 0.65 goes\n")
+    data, times = str(tmp_path / "speech.jsonl"), str(tmp_path / "times")
+    assert main(["new-task", "mine", "--data", data, "--word-times", times, "--output", str(tmp_path)]) == 0
+    assert "words are timed by Whisper" not in capsys.readouterr().out
+    name, description = read_description((tmp_path / "mine.yaml").read_text())
+    assert description.word_times == times
+    description = type(description)(**{**vars(description), "data": data})
+    for row in load_documents(name, description):
+        assert [triple for triple in triples(row["words"]) if triple[0] != "sil"] == SPOKEN
+    with pytest.raises(SystemExit):
+        main(
+            ["new-task", "other", "--data", data, "--word-times", str(tmp_path / "nowhere"), "--output", str(tmp_path)]
+        )

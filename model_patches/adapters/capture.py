@@ -278,4 +278,4 @@ def verify_capture(decoder: Decoder, generate: Callable[..., Any]) -> None:
 
 
 def _equal(states: torch.Tensor, expected: torch.Tensor) -> bool:
-    return states.shape == expected.shape and torch.equal(states, expected.to(states.device))
+    return states.shape == expected.shape and bool(torch.equal(states, expected.to(states.device)))

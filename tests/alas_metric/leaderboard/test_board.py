@@ -401,8 +401,8 @@ def test_hostile_names_in_tables(tmp_path: Path, make: Make) -> None:
 # The command
 
 
-def run_command(arguments: Sequence[object], capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
-    assert main([str(argument) for argument in arguments]) == 0
+def run_command(arguments: Sequence[object], capsys: pytest.CaptureFixture[str], status: int = 0) -> tuple[str, str]:
+    assert main([str(argument) for argument in arguments]) == status
     found = capsys.readouterr()
     return found.out, found.err
 
@@ -410,7 +410,9 @@ def run_command(arguments: Sequence[object], capsys: pytest.CaptureFixture[str])
 def test_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "board"
     out, err = run_command(
-        ["leaderboard", folder / "best", folder / "bad", tmp_path / "no", "--output", output, "--task", SQA], capsys
+        ["leaderboard", folder / "best", folder / "bad", tmp_path / "no", "--output", output, "--task", SQA],
+        capsys,
+        status=1,  # one of the folders is not there
     )
     assert "org/best" in out and "Holm-corrected" in out and "left out:" in err
     for ending in ("md", "csv", "json", "tex"):

@@ -106,6 +106,7 @@ def run_new_task(args: argparse.Namespace) -> int:
         if role not in description.columns and not (role == "words" and description.word_times):
             print(f"  {role:<12} {_WITHOUT.get(role) or description.prompt}")
     print(f"Run it: lmms-eval --tasks {quote(str(path))} --model qwen2_audio --output_path runs --log_samples")
+    print("(The demo's model answers only its own questions: with it, add alas_responses=false to --model_args.)")
     return 0
 
 

@@ -246,7 +246,7 @@ def describe(
             raise FatalError("say with --prompt what the model is asked, or with --instruction which column does")
         prompt = DEFAULT_PROMPT
     unit = times_in or unit_of_parts(columns, rows)
-    times = {"times_in": unit, "word_times_in": word_times_in, "word_times": _folder(word_times)}
+    times: dict[str, Any] = {"times_in": unit, "word_times_in": word_times_in, "word_times": _folder(word_times)}
     made = Description(data, columns, revision, files, prompt, labels, split=split, **times, **fixed)
     return made, list(available), rows
 

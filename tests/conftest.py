@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections import Counter
@@ -124,7 +125,8 @@ LEFT_OUT = pytest.StashKey[Counter]()
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Count the tests that are not run, by the marker that leaves them out."""
     for item in items:
-        marks = [name for name in ("slow", "gpu") if item.get_closest_marker(name)]
+        excluded = re.findall(r"not (\w+)", item.config.option.markexpr)
+        marks = [name for name in excluded if item.get_closest_marker(name)]
         reason = f"run them with -m {marks[0]}" if marks else "not chosen"
         item.config.stash.setdefault(LEFT_OUT, Counter())[reason] += 1
 

@@ -15,6 +15,7 @@ from alas_metric.commands.shared import (
     show_files,
     writing,
 )
+from alas_metric.document.similarity import FORMS
 from alas_metric.errors import FatalError
 from alas_metric.results.dumps import DumpFile, find_dumps, read_dump
 
@@ -35,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
         "--layers", type=_layers, metavar="LIST", help="such as 0,5,last; default: 0,5,10,last as far as there are"
     )
     add_reference_option(picture)
-    picture.add_argument("--centred", action="store_true", help="with each modality's mean removed")
+    picture.add_argument("--form", choices=FORMS, default="raw", help="of similarity; default: %(default)s")
     picture.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_pictures")
     picture.set_defaults(func=_picture)
 
@@ -62,7 +63,6 @@ def _picture(arguments: argparse.Namespace) -> int:
     files = _files(arguments)
     wanted = [file for file in files if arguments.doc is None or any(map(file.may_be, arguments.doc))]
     output = arguments.output or output_folder(arguments.run_dir, "alas_pictures")
-    state = "centred" if arguments.centred else "raw"
     drawn, lacking = 0, False
     for file in wanted:
         try:
@@ -72,13 +72,14 @@ def _picture(arguments: argparse.Namespace) -> int:
             layers, absent = split_layers(arguments.layers, dump.record.num_layers)
             last = dump.record.num_layers - 1
             report(f"{file.path}: there is no layer {layer}, the last is {last}" for layer in absent)
-            figure = alignment_picture(dump, layers, arguments.reference, state)
+            figure = alignment_picture(dump, layers, arguments.reference, arguments.form)
         except (OSError, ValueError) as error:
             report([f"{file.path}: {error}"])
             lacking = True
             continue
         lacking |= bool(absent)
-        stem = output / file.model / f"{file.task}-{file.path.stem}{'-centred' * arguments.centred}"
+        ending = "" if arguments.form == "raw" else f"-{arguments.form}"
+        stem = output / file.model / f"{file.task}-{file.path.stem}{ending}"
         with writing(output):
             show_files(save(figure, stem))
         drawn += 1

@@ -198,15 +198,24 @@ def caution(curves: Mapping[str, Any]) -> str:
     Args:
         curves: the value of ``layers``, see `aggregate`.
     """
-    return few_clusters(curves[row.key]["clusters"] for row in ROWS if row.headline and row.key in curves)
+    found = (curves[row.key] for row in ROWS if row.headline and row.key in curves)
+    return few_clusters((curve["clusters"], curve["documents"]) for curve in found)
 
 
-def few_clusters(counts: Iterable[int]) -> str:
-    """Return the same of numbers of clusters; 0 is that of a metric without a value."""
-    known = [count for count in counts if count]
-    if not known or min(known) >= FEW_CLUSTERS:
+def few_clusters(counts: Iterable[tuple[int, int]]) -> str:
+    """Return the same of numbers of clusters and of documents in them; 0 is that of a metric without a value.
+
+    Example:
+        >>> few_clusters([(4, 30)])
+        'Only 4 speakers (30 documents) were resampled; below 10 intervals and p-values mean little.'
+    """
+    known = [count for count in counts if count[0]]
+    if not known or min(known)[0] >= FEW_CLUSTERS:
         return ""
-    return f"Only {min(known)} speakers or documents were resampled; below {FEW_CLUSTERS} intervals mean little."
+    clusters, documents = min(known)
+    # Documents of unknown speakers are drawn one by one.
+    what = f"speakers ({documents} documents)" if clusters < documents else "documents"
+    return f"Only {clusters} {what} were resampled; below {FEW_CLUSTERS} intervals and p-values mean little."
 
 
 def markdown_table() -> str:

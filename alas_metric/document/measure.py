@@ -12,7 +12,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from alas_metric.document.paths import monotonic_alignment_search
-from alas_metric.document.similarity import in_all_forms, on_host, similarities
+from alas_metric.document.similarity import directions, in_all_forms, on_host, similarities
 from alas_metric.document.timeline import Timeline
 
 MAX_SUM = 2.0**40
@@ -32,7 +32,8 @@ class Layers:
     similarity: Any
     words: Any = None
     frames: Any = None
-    _stretches: dict[int, tuple[Any, Any]] = field(default_factory=dict, repr=False)
+    _stretches: dict[int, Any] = field(default_factory=dict, repr=False)
+    _cosines: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of_vectors(cls, words: Any, frames: Any, equal: Sequence[tuple[int, int]] = ()) -> Layers:
@@ -49,20 +50,34 @@ class Layers:
         """The path found in each form of similarity, ``(layers, 3, max(N, T))``."""
         return monotonic_alignment_search(self.similarity_on_host)
 
-    def stretches(self, timeline: Timeline) -> tuple[Any, Any]:
+    def stretches(self, timeline: Timeline) -> Any:
         """Return the mean audio vector of each word's stretch, and likewise with the audio shifted circularly.
 
         Returns:
-            ``(layers, N, D)`` each, float32, on the device.
+            ``(layers, 2, N, D)``, float32, on the device: as it is at 0, shifted at 1.
         """
         if id(timeline) not in self._stretches:
             xp = array_namespace(self.frames)
-            # Where the audio is rolled forward, a word's stretch holds what was earlier by as much.
-            shifted = np.roll(timeline.averaging, -timeline.shift, axis=-1)
-            both = np.concatenate([timeline.averaging, shifted])
-            means = xp.matmul(xp.asarray(both, device=device(self.frames)), xp.astype(self.frames, xp.float32))
-            self._stretches[id(timeline)] = means[:, : timeline.num_words], means[:, timeline.num_words :]
+            averaging = xp.asarray(timeline.averaging, device=device(self.frames))
+            means = xp.matmul(averaging, xp.astype(self.frames, xp.float32, copy=False))
+            self._stretches[id(timeline)] = xp.reshape(means, (len(means), 2, timeline.num_words, -1))
         return self._stretches[id(timeline)]
+
+    def cosines(self, timeline: Timeline) -> np.ndarray:
+        """Return the cosines among centred words, their stretches of audio, and the shifted ones, on the host.
+
+        Returns:
+            ``(layers, 3, 3, N, N)``: of which with which.
+        """
+        if id(timeline) not in self._cosines:
+            xp = array_namespace(self.frames)
+            audio = directions(self.stretches(timeline))
+            every = xp.concat([directions(self.words)[:, None], audio], axis=1)
+            flat = xp.reshape(every, (len(every), -1, every.shape[-1]))
+            cosines = on_host(xp.matmul(flat, xp.matrix_transpose(flat)))
+            size = timeline.num_words
+            self._cosines[id(timeline)] = cosines.reshape(-1, 3, size, 3, size).swapaxes(2, 3)
+        return self._cosines[id(timeline)]
 
 
 def brief(values: Any) -> np.ndarray:

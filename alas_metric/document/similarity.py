@@ -78,13 +78,6 @@ def directions(states: Any) -> Any:
     return deviations
 
 
-def norms(states: Any) -> Any:
-    """Return the length of each vector, shape ``(..., M)``; squares neither overflow nor vanish."""
-    xp = array_namespace(states)
-    scale = _largest(states, -1, xp)
-    return xp.linalg.vector_norm(states / scale, axis=-1) * scale[..., 0]
-
-
 def similarities(words: Any, frames: Any) -> Any:
     """Return raw and centred cosine similarities, from which `in_all_forms` makes the standardised ones.
 

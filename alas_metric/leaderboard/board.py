@@ -56,8 +56,8 @@ class Board:
 
     def caution(self, task: str) -> str:
         """Return what is said where intervals of a task rest on few speakers or documents; nothing if none do."""
-        entries = self.of_task(task)
-        return few_clusters(entry.layers[self.ranked_by]["clusters"] for entry in entries)
+        curves = [entry.layers[self.ranked_by] for entry in self.of_task(task)]
+        return few_clusters((curve["clusters"], curve["documents"]) for curve in curves)
 
     def of_task(self, task: str) -> list[Entry]:
         """Return the entries of a task in the order of the rows."""

@@ -180,7 +180,7 @@ def _caption(found: TaskComparison) -> str:
     return (
         f"On the documents that both kept; {found.only_first} more only the first kept, {found.only_second} only the "
         f"second. p is not corrected for several metrics; below {SIGNIFICANT:g} is significant. "
-        f"{few_clusters(each.clusters for each in found.differences.values())}".strip()
+        f"{few_clusters((each.clusters, each.documents) for each in found.differences.values())}".strip()
     )
 
 

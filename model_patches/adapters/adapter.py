@@ -132,6 +132,11 @@ class SpeechAdapter(ABC):
         return self.model.get_input_embeddings().weight.device
 
     @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the language model; what hears may keep another."""
+        return self.model.get_input_embeddings().weight.dtype
+
+    @property
     def generation(self) -> Mapping[str, Any]:
         """What ``generate`` is given unless the task says otherwise."""
         return {}

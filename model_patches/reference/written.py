@@ -17,6 +17,7 @@ from model_patches.reference.matching import Span, fill_gaps, match_words, norma
 
 _MAX_RUN = 20  # spoken words for one written
 _MAX_SHARED = 6  # written words for one spoken
+_ALIKE = 0.25  # edits for each character with which several written words may be one spoken
 _MAX_BLOCK = 400  # pairs; in larger blocks the texts differ too much for anything but pairs
 _LEFT_OUT = {True: 1.05, False: 0.9}
 """What a character costs of a spoken word that no written one takes, with and without numbers in the block."""
@@ -151,8 +152,8 @@ def _block(written: Sequence[str], spoken: Sequence[str]) -> list[Run]:
             uneven = 1e-3 * abs(length - ratio * len(written[i]))
             offer((i + 1, j + end), cost + edits + uneven, (i, i + 1, j, j + end), (i, j))
         if j < len(spoken):
-            for end, edits, _ in _distances(spoken[j], written[i : i + _MAX_SHARED]):
-                if end > 1:
+            for end, edits, length in _distances(spoken[j], written[i : i + _MAX_SHARED]):
+                if end > 1 and edits <= _ALIKE * length:  # else one of them is what was heard
                     offer((i + end, j + 1), cost + edits, (i, i + end, j, j + 1), (i, j))
     runs, place = [], (len(written), len(spoken))
     while place != (0, 0):

@@ -144,3 +144,14 @@ def test_printing_by_the_harness():
         "higher_is_better": {"t": better},
     }
     assert "alas_skill" in make_table(shown)
+
+
+def test_a_filter_that_keeps_nothing_says_so(log):
+    far = {"responses": 0.1, "audio_target": 0.5, "text_target": 0.6}
+    items = [scoring.process_results(DOC, [record(f"u{n}", similarities=far)], "free") for n in range(6)]
+    assert scoring.aggregate_kept_share([item["kept_share"] for item in items]) == 0
+    (line,) = log
+    assert line.startswith("0 of 6 documents passed the answer filter: see alas_all") and "alas_responses=false" in line
+    items[0] = scoring.process_results(DOC, [record()], "free")
+    assert scoring.aggregate_kept_share([item["kept_share"] for item in items]) > 0
+    assert len(log) == 1

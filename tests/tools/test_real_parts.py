@@ -87,6 +87,20 @@ def test_a_shard_is_kept_as_it_was_first_written(tmp_path) -> None:
     np.testing.assert_allclose(found[1].samples, np.clip(first.samples, -1, 1), atol=1 / 32767)
 
 
+def test_prompts_with_numbers_or_notes_are_left_out() -> None:
+    from prompts import transcripts
+
+    listing = "; English\nvm-no: You have no messages.\nbeep: [a simple beep]\nmenu: Press 1 to go on.\nyes: Yes."
+    assert transcripts(listing) == {"vm-no": "You have no messages."}
+
+
+def test_word_errors_know_neither_case_nor_punctuation() -> None:
+    from evaluate import word_errors
+
+    assert word_errors(["Let sleeping dogs lie."], ["let, sleeping DOGS lie"]) == 0
+    assert word_errors(["Let sleeping dogs lie.", "Go."], ["let sleeping dogs fly", "go on"]) == pytest.approx(0.4)
+
+
 # Parts
 
 

@@ -17,8 +17,8 @@ import torch
 from train_qwen2_audio import EMOTION, QUESTION_END
 
 from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record, split_units, summarise
-from alas_metric.corpus.significance import COMPARED
 from alas_metric.document.scores import DocumentScores
+from alas_metric.document.similarity import FORMS
 from alas_tasks.answers import label_reader, read_emotion
 from alas_tasks.audio import load_audio
 from alas_tasks.demo.files import TEST_SPLIT, WHISPER
@@ -32,6 +32,11 @@ from model_patches.run.paired import PairedRuns
 from model_patches.run.preparation import Prepared
 
 BATCH = 8
+_SCORES = ("alas", "alas_skill", "alas_evidence", "frame_skill")
+KEYS = tuple(f"{key}_{form}" for form in ("raw", "centred") for key in _SCORES)
+"""What every section shows: the forms of similarity that all of them were measured in."""
+ALL_FORMS = (*(f"{key}_{form}" for key in _SCORES[1:] for form in FORMS), "retrieval_skill", "cka_evidence")
+"""What the section on the forms shows."""
 GOLD, ALIGNED, TRANSCRIBED = "words", "aligned", "transcribed"
 """References of every record: the exact times, Whisper's of the known transcript, Whisper's of what it recognises."""
 BASELINES = ("alas_chance", "alas_uniform", "alas_linear")
@@ -188,13 +193,13 @@ def unfiltered(measured: Sequence[Measured], reference: str = GOLD) -> list[Docu
     return [replace(score_record(each.record, reference), answered=False) for each in measured]
 
 
-def curves(scores: Sequence[DocumentScores], keys: Sequence[str] = COMPARED) -> dict[str, dict[str, Any]]:
+def curves(scores: Sequence[DocumentScores], keys: Sequence[str] = KEYS) -> dict[str, dict[str, Any]]:
     """Return each metric's values of all layers with their intervals, and the headline."""
     layers = dict(summarise(scores, keys=["layers"])["layers"].items())
     return {key: rounded(layers[key]) for key in keys}
 
 
-def curves_of(measured: Sequence[Measured], keys: Sequence[str] = COMPARED) -> dict[str, dict[str, Any]]:
+def curves_of(measured: Sequence[Measured], keys: Sequence[str] = KEYS) -> dict[str, dict[str, Any]]:
     """Return `curves` of all documents with the exact word times."""
     return curves(unfiltered(measured), keys)
 

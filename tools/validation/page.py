@@ -11,7 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from measuring import COMPARED
+from measuring import ALL_FORMS, KEYS
 
 from alas_metric.corpus.metrics import METRICS
 from alas_metric.figures.style import (
@@ -84,7 +84,8 @@ def render(found: Mapping[str, Any]) -> str:
     environment.filters |= {"num": number, "best": best, "layers": layer_cells, "band": band, "tau": agreement}
     environment.filters |= {"p_value": lambda p: number(p, 4) if p is None or p >= 1e-4 else "< 0.0001"}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    names = {"stays": STAYS, "breaks": BREAKS, "mismatches": MISMATCHES, "choices": CHOICES, "keys": COMPARED}
+    names = {"stays": STAYS, "breaks": BREAKS, "mismatches": MISMATCHES, "choices": CHOICES, "keys": KEYS}
+    names["all_forms"] = ALL_FORMS
     exact = [parts[label]["similarity moved by at most"] for parts in found["controls"].values() for label in STAYS[:2]]
     return template.render(**found, **names, exact=max(exact))
 
@@ -137,7 +138,7 @@ def figures(found: Mapping[str, Any]) -> dict[str, Figure]:
 
 def draw_learning(routes: Mapping[str, Any]) -> Figure:
     """Draw the layers of every checkpoint, a row for each way of training."""
-    keys = ("alas_evidence", "alas_skill_centred", "frame_skill_centred")
+    keys = ("alas_evidence_raw", "alas_skill_centred", "frame_skill_centred")
     figure, axes = _grid(len(routes), len(keys))
     for row, (route, marks) in zip(axes, routes.items(), strict=True):
         colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(marks)))
@@ -153,7 +154,7 @@ def draw_learning(routes: Mapping[str, Any]) -> Figure:
 
 def draw_accuracy(routes: Mapping[str, Any]) -> Figure:
     """Draw the best layer's scores of every checkpoint against the words that it gets right."""
-    keys = ("alas_skill", "alas_skill_centred", "alas_evidence_centred", "frame_skill_centred")
+    keys = ("alas_skill_raw", "alas_skill_centred", "alas_evidence_centred", "frame_skill_centred")
     figure, axes = _grid(1, len(keys))
     for axis, key in zip(axes[0], keys, strict=True):
         for colour, marker, (route, marks) in zip(_COLOURS, "os", routes.items(), strict=False):
@@ -170,7 +171,7 @@ def draw_accuracy(routes: Mapping[str, Any]) -> Figure:
 
 def draw_controls(models: Mapping[str, Any]) -> Figure:
     """Draw what is left when the transcript is of what is not said."""
-    keys = ("alas_evidence", "alas_skill", "frame_skill_centred")
+    keys = ("alas_evidence_raw", "alas_skill_raw", "frame_skill_centred")
     figure, axes = _grid(len(models), len(keys))
     for row, (model, parts) in zip(axes, models.items(), strict=True):
         for axis, key in zip(row, keys, strict=True):

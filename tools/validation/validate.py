@@ -36,9 +36,10 @@ from mapping import mapped  # noqa: E402
 from measure import measure_model, test_rows  # noqa: E402
 from measuring import (  # noqa: E402
     ALIGNED,
+    ALL_FORMS,
     BASELINES,
-    COMPARED,
     GOLD,
+    KEYS,
     TRANSCRIBED,
     Document,
     Measured,
@@ -166,7 +167,7 @@ def checkpoint(study: Study, folder: Path) -> dict[str, Any]:
     figures = measure_model(folder, spread(rows, QUICK_DOCUMENTS if study.quick else None))["all"]
     measured = measure(load_adapter(folder), study.documents, answers=True)
     passed = sum(kept(score_record(each.record)) for each in measured)
-    return {"figures": figures, "kept": passed, "layers": curves_of(measured, (*COMPARED, *BASELINES))}
+    return {"figures": figures, "kept": passed, "layers": curves_of(measured, (*KEYS, *BASELINES))}
 
 
 def correlations(checkpoints: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -176,7 +177,7 @@ def correlations(checkpoints: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "questions right": [each["figures"]["questions from audio, %"] for each in checkpoints],
     }
     found: dict[str, Any] = {"checkpoints": len(checkpoints)}
-    for key in COMPARED:
+    for key in KEYS:
         sign = 1 if METRICS[key].direction == "higher" else -1
         scores = {
             "best layer": [sign * max(sign * v for v in each["layers"][key]["values"][1:]) for each in checkpoints],
@@ -201,8 +202,7 @@ def compare_routes(study: Study) -> dict[str, Any]:
     ends = [study.checkpoints[route][MARKS[-1]] for route in (THREE_STAGES, END_TO_END)]
     three, direct = (unfiltered(measure(load_adapter(folder), study.documents)) for folder in ends)
     return {
-        key: {**vars(found), "layers": vars(found.layers)}
-        for key, found in compare_runs(direct, three, COMPARED).items()
+        key: {**vars(found), "layers": vars(found.layers)} for key, found in compare_runs(direct, three, KEYS).items()
     }
 
 
@@ -211,6 +211,11 @@ def maps(study: Study, name: str) -> dict[str, Any]:
     adapter, documents = study.adapter(name), study.documents
     states = [recipe.capture(adapter, document) for document in documents]
     return {"plain": curves_of(measure(adapter, documents)), "mapped": curves_of(mapped(documents, states))}
+
+
+def forms(study: Study, name: str) -> dict[str, Any]:
+    """Return the scores in each form of similarity, and the measures that need no path."""
+    return curves_of(measure(study.adapter(name), study.documents), ALL_FORMS)
 
 
 # 2. Reference
@@ -229,7 +234,7 @@ def references(study: Study, name: str) -> dict[str, Any]:
                 ],
                 **tau(found[reference][key]["values"], gold[key]["values"]),
             }
-            for key in COMPARED
+            for key in KEYS
         }
         for reference in (ALIGNED, TRANSCRIBED)
     }
@@ -373,6 +378,7 @@ def recipes(study: Study, name: str) -> dict[str, Any]:
 
 
 SECTIONS: dict[str, Callable[[Study, str], Any]] = {
+    "forms": forms,
     "maps": maps,
     "references": references,
     "controls": control_parts,

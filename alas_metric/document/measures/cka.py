@@ -16,11 +16,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from array_api_compat import array_namespace
 
 from alas_metric.document.measure import Layers, Measure, brief
 from alas_metric.document.metric import SHIFTED, Metric, Sums
-from alas_metric.document.similarity import directions, on_host
 from alas_metric.document.timeline import Timeline
 
 _FEWEST = 4
@@ -39,51 +37,42 @@ class Cka(Measure):
         """Return the criteria, float ``(layers,)``."""
         if timeline.num_words < _FEWEST:
             return {}
-        audio, shifted = layers.stretches(timeline)
-        words, audio, shifted = (on_host(_gram(directions(states))) for states in (layers.words, audio, shifted))
-        found = {
-            "both": hsic(words, audio),
-            "words": hsic(words, words),
-            "audio": hsic(audio, audio),
-            "both_shifted": hsic(words, shifted),
-            "audio_shifted": hsic(shifted, shifted),
-        }
-        return {name: brief(values) for name, values in found.items()}
+        every = layers.cosines(timeline)
+        criteria = brief(hsic(every[:, [0, 1, 2], [0, 1, 2]]))
+        return {name: criteria[:, one, other] for name, (one, other) in zip(self.needed, _PAIRS, strict=True)}
 
     def columns(self, found: Mapping[str, np.ndarray], timeline: Timeline) -> dict[str, Any]:
         """Return the sums as they are."""
         return {f"cka_{name}": found[name] for name in self.needed}
 
 
-def _gram(states: Any) -> Any:
-    xp = array_namespace(states)
-    return xp.matmul(states, xp.matrix_transpose(states))
+_PAIRS = ((0, 1), (0, 0), (1, 1), (0, 2), (2, 2))
+"""Words at 0, their stretches of audio at 1, and with the audio shifted at 2."""
 
 
-def hsic(first: npt.ArrayLike, second: npt.ArrayLike) -> np.ndarray:
-    """Return the unbiased Hilbert-Schmidt independence criterion of two Gram matrices.
+def hsic(grams: npt.ArrayLike) -> np.ndarray:
+    """Return the unbiased Hilbert-Schmidt independence criterion of Gram matrices, each with each.
 
     Args:
-        first: shape ``(..., N, N)``, N >= 4; its diagonal is not looked at.
-        second: likewise.
+        grams: shape ``(..., M, N, N)``, N >= 4; their diagonals are not looked at.
 
     Returns:
-        Shape ``(...)``; 0 in expectation where one does not depend on the other.
+        Shape ``(..., M, M)``; 0 in expectation where one does not depend on the other.
 
     Example:
         >>> chain = np.abs(np.subtract.outer(np.arange(5), np.arange(5))).astype(float)
-        >>> round(float(hsic(chain, chain)), 6), float(hsic(chain, np.ones((5, 5))))
-        (1.066667, 0.0)
+        >>> hsic([chain, np.ones((5, 5))]).round(6).tolist()
+        [[1.066667, 0.0], [0.0, 0.0]]
     """
-    one, other = (np.array(gram, np.float64) for gram in (first, second))
-    count = one.shape[-1]
-    for gram in (one, other):
-        gram[..., np.arange(count), np.arange(count)] = 0
-    trace = (one * other).sum(axis=(-2, -1))
-    rows, columns = one.sum(axis=-1), other.sum(axis=-1)
-    means = rows.sum(axis=-1) * columns.sum(axis=-1) / ((count - 1) * (count - 2))
-    both = (rows * columns).sum(axis=-1) * 2 / (count - 2)
-    return np.asarray((trace + means - both) / (count * (count - 3)))
+    values = np.array(grams, np.float64)
+    count = values.shape[-1]
+    values[..., np.arange(count), np.arange(count)] = 0
+    rows = values.sum(axis=-1)
+    totals = rows.sum(axis=-1)
+    flat = values.reshape(*rows.shape[:-1], -1)
+    traces, both = (each @ np.swapaxes(each, -1, -2) for each in (flat, rows))
+    means = totals[..., :, None] * totals[..., None, :] / ((count - 1) * (count - 2))
+    return np.asarray((traces + means - both * 2 / (count - 2)) / (count * (count - 3)))
 
 
 def cka(both: Any, words: Any, audio: Any) -> Any:

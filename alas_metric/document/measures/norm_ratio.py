@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from alas_metric.document.measure import Layers, Measure, brief
 from alas_metric.document.metric import Metric, ratio
-from alas_metric.document.similarity import norms, on_host
+from alas_metric.document.similarity import on_host
 from alas_metric.document.timeline import Timeline
 
 
@@ -22,11 +23,16 @@ class NormRatio(Measure):
     needed = ("sum", "words")
 
     def __call__(self, layers: Layers, timeline: Timeline) -> dict[str, Any]:
-        """Return the sum and over how many words it goes, float ``(layers,)``; zero vectors are left out."""
-        audio, _ = layers.stretches(timeline)
-        lengths, references = (on_host(norms(states)).astype(np.float64) for states in (audio, layers.words))
-        defined = (lengths > 0) & (references > 0)
-        logs = np.log10(np.where(defined, lengths, 1) / np.where(defined, references, 1))
+        """Return the sum and over how many words it goes, float ``(layers,)``.
+
+        Words where either vector is zero, or too long for float32, are left out.
+        """
+        xp = array_namespace(layers.words)
+        vectors = (layers.stretches(timeline)[:, 0], layers.words)
+        with np.errstate(over="ignore"):
+            audio, words = (on_host(xp.linalg.vector_norm(states, axis=-1)).astype(np.float64) for states in vectors)
+        defined = (audio > 0) & (words > 0) & np.isfinite(audio) & np.isfinite(words)
+        logs = np.log10(np.where(defined, audio, 1) / np.where(defined, words, 1))
         return {"sum": brief(logs.sum(axis=-1)), "words": defined.sum(axis=-1).astype(np.float64)}
 
     def columns(self, found: Mapping[str, np.ndarray], timeline: Timeline) -> dict[str, Any]:

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from array_api_compat import array_namespace
 
 from alas_metric.document.measure import Layers, Measure
 from alas_metric.document.metric import GUESSING, Metric, ratio, skill
-from alas_metric.document.similarity import ROUNDING, directions, on_host
+from alas_metric.document.similarity import ROUNDING
 from alas_metric.document.timeline import Timeline
 
 
@@ -32,10 +31,7 @@ class Retrieval(Measure):
         """Return hits, float ``(layers,)``."""
         if timeline.num_words < 2:
             return {}
-        audio, _ = layers.stretches(timeline)
-        xp = array_namespace(audio)
-        cosines = xp.matmul(directions(layers.words), xp.matrix_transpose(directions(audio)))
-        return {"hits": retrieval_hits(on_host(cosines))}
+        return {"hits": retrieval_hits(layers.cosines(timeline)[:, 0, 1])}
 
     def columns(self, found: Mapping[str, np.ndarray], timeline: Timeline) -> dict[str, Any]:
         """Return hits, what they are above the one that a guess finds, and how many there can be."""
@@ -96,7 +92,7 @@ ROWS = (
         "retrieval_skill",
         "Retrieval skill",
         ratio("retrieval_gain", "retrieval_gain_possible"),
-        "the same above guessing: 1 perfect, 0 guessing; needs no path",
+        "retrieval_accuracy above guessing: 1 perfect, 0 guessing; needs no path",
         direction="higher",
         curve=True,
         zero=GUESSING,

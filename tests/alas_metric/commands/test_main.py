@@ -109,3 +109,17 @@ def test_bash_completes_commands_and_options(tmp_path: Path, capsys: pytest.Capt
         command = ["bash", "-c", press.format(words=words, place=place)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert expected in done.stdout.split()
+
+
+def test_a_filter_that_keeps_nothing_says_so_in_the_tables_place(
+    tmp_path: Path, record: Callable[..., AlignmentRecord], capsys: pytest.CaptureFixture[str]
+) -> None:
+    far = {"responses": 0.1, "audio_target": None, "text_target": None}
+    line = record(uid="a", audio_answer="x", text_answer="y", similarities=far).to_json()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "20260101_120000_samples_alas_mine.jsonl").write_text(json.dumps({"filtered_resps": line}))
+    assert cli.main(["score", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    said = " ".join(printed.out.split())
+    assert "0 of 1 documents passed the answer filter: see alas_all, or score" in said and "N/A" not in said
+    assert "alas_all" in printed.out and "passed the answer filter" in printed.err

@@ -49,5 +49,6 @@ def test_metrics_of_other_answers_are_left_out() -> None:
 
 
 def test_few_clusters_are_said() -> None:
-    assert few_clusters([12, 0]) == few_clusters([]) == few_clusters([0]) == ""
-    assert few_clusters([12, 9, 0]).startswith("Only 9 speakers or documents")
+    assert few_clusters([(12, 12), (0, 0)]) == few_clusters([]) == few_clusters([(0, 0)]) == ""
+    assert few_clusters([(12, 40), (9, 40), (0, 0)]).startswith("Only 9 speakers (40 documents) were resampled")
+    assert few_clusters([(1, 1)]).startswith("Only 1 documents were resampled")

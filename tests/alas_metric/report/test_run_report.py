@@ -224,7 +224,18 @@ def test_folders_without_a_run_are_refused(command: str, tmp_path: Path) -> None
 
 
 def test_picture_of_one_document(runs: Path, tmp_path: Path, capsys) -> None:
-    arguments = ["picture", str(runs), "--doc", "d0", "--layers", "1,last", "--centred", "--output", str(tmp_path)]
+    arguments = [
+        "picture",
+        str(runs),
+        "--doc",
+        "d0",
+        "--layers",
+        "1,last",
+        "--form",
+        "centred",
+        "--output",
+        str(tmp_path),
+    ]
     assert main(arguments) == 0
     png, svg = capsys.readouterr().out.split()
     assert png == str(tmp_path / MODEL / f"{TASK}-00000000-d0-centred.png") and Path(svg).exists()

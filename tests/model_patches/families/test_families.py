@@ -204,7 +204,7 @@ def test_features_stay_whole_where_what_takes_them_does(name, tmp_path) -> None:
     adapter = adapter_for(model.config.model_type)(model, processor)
     inputs = adapter.audio_prompts([speech(1)], ["?"]).inputs
     features = [v.dtype for v in inputs.values() if torch.is_tensor(v) and v.is_floating_point()]
-    assert model.dtype == torch.bfloat16 and features == [torch.float32]
+    assert adapter.dtype == torch.bfloat16 and features == [torch.float32]
     assert isinstance(adapter.answers(inputs, max_new_tokens=2)[0], str)
 
 

@@ -55,6 +55,13 @@ def test_one_piece_for_several_words() -> None:
     assert found == [(0, 1), (1.0, 5.0), (5.0, 10.0), (10, 11)] and num_equal == 4
 
 
+def test_a_word_that_was_not_heard_shares_nothing() -> None:
+    found, num_equal = spans_of_written(
+        ["one", "two", "three", "four"], ["one", "tree", "four"], [(0, 1), (2, 3), (3, 4)]
+    )
+    assert found == [(0, 1), None, (2, 3), (3, 4)] and num_equal == 2
+
+
 texts = st.lists(
     st.sampled_from(["a", "b", "don't", "well-known", "wellknown", "1999", "$5", "one", "two", "sil", "--", "x"]),
     max_size=12,

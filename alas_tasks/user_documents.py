@@ -133,11 +133,13 @@ def read_parquet(task: str, files: Sequence[Path]) -> datasets.Dataset:
     Raises:
         FatalError: If they cannot be read.
     """
-    kind = "arrow" if files[0].suffix == ".arrow" else "parquet"
+    is_arrow = files[0].suffix == ".arrow"
     cache = os.environ.get("LMMS_EVAL_DATASETS_CACHE") or None  # where the harness keeps its own
     try:
         names = [literal(file) for file in files]
-        data = datasets.load_dataset(kind, data_files={"test": names}, split="test", cache_dir=cache)
+        data = datasets.load_dataset(
+            "arrow" if is_arrow else "parquet", data_files={"test": names}, split="test", cache_dir=cache
+        )
     except Exception as error:
         raise FatalError(f"{task}: {files[0]} cannot be read as parquet: {type(error).__name__}: {error}") from error
     return with_encoded_audio(data)

@@ -26,7 +26,7 @@ HARMLESS = {"UnpicklingError", "Parallel", "delayed", "cpu_count"}
 """Names of these packages that read no file."""
 RUN = {"eval", "exec", "compile", "__import__"}
 SHELL = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
-BUILDERS = {"json", "parquet", "csv", "text"}
+BUILDERS = {"json", "parquet", "arrow", "csv", "text"}
 """Formats of the datasets library; any other name could be a script or a data set that is not pinned."""
 
 
@@ -40,6 +40,11 @@ def dotted(node: ast.AST) -> str:
 def constant(node: ast.AST) -> object:
     """Return the value of a literal, None for other expressions."""
     return node.value if isinstance(node, ast.Constant) else None
+
+
+def choices(node: ast.AST) -> set[object]:
+    """Return the values that an expression of literals can have: two for ``"a" if x else "b"``; None for what is none."""
+    return choices(node.body) | choices(node.orelse) if isinstance(node, ast.IfExp) else {constant(node)}
 
 
 def safe_loaders(tree: ast.AST) -> set[str]:
@@ -86,7 +91,7 @@ def problems(call: ast.Call, loaders: set[str]) -> Iterator[str]:
             yield f"{name} without a safe loader"
     if package == "yaml" and last.startswith(("unsafe_", "full_")):
         yield name
-    if last == "load_dataset" and not (call.args and constant(call.args[0]) in BUILDERS):
+    if last == "load_dataset" and not (call.args and choices(call.args[0]) <= BUILDERS):
         yield f"{name} of something that is no file format"
 
 
@@ -123,6 +128,7 @@ def test_no_source_can_run_what_a_file_brings_along() -> None:
         "subprocess.run(text, shell=True)",
         "datasets.load_dataset(name)",
         "load_dataset('owner/name')",
+        "load_dataset('parquet' if local else name)",
     ],
 )
 def test_what_is_forbidden_is_found(source: str) -> None:
@@ -143,6 +149,7 @@ def test_what_is_forbidden_is_found(source: str) -> None:
         "re.compile(text)",
         "subprocess.run([program])",
         "datasets.load_dataset('parquet', data_files=files)",
+        "datasets.load_dataset('arrow' if cached else 'parquet', data_files=files)",
     ],
 )
 def test_what_is_harmless_passes(source: str) -> None:

@@ -30,7 +30,7 @@ def _completion(arguments: argparse.Namespace) -> int:
     for action in actions_of(parser):
         if action.type is Path:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
-    print(shtab.complete(parser, shell=arguments.shell))
+    print(shtab.complete(parser, arguments.shell))
     return 0
 
 

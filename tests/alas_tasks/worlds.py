@@ -274,6 +274,44 @@ def iemocap_parquet() -> bytes:
     return parquet_with_audio(columns, audio)
 
 
+def even_words(text: str, seconds: float) -> list[tuple[str, float, float]]:
+    """Return made-up times: the words share what lies between 0.15 s and 0.15 s before the end, with gaps."""
+    names = text.split()
+    step = (seconds - 0.3) / len(names)
+    return [(name, round(0.15 + i * step, 2), round(0.15 + (i + 0.8) * step, 2)) for i, name in enumerate(names)]
+
+
+def librispeech_words(skip: tuple[str, ...] = ()) -> bytes:
+    """Return word times of test-clean in the layout of the hub's copy of MFA's: silences are empty words."""
+    rows = []
+    for seed, (uid, (text, _, _)) in enumerate(UTTERANCES.items()):
+        seconds = len(sound_of(text, seed)) / SAMPLE_RATE
+        timed = [("", 0.0, 0.15), *((word.lower(), a, b) for word, a, b in even_words(text, seconds))]
+        words = [{"word": word, "start": start, "end": end} for word, start, end in timed]
+        phonemes = [{"phoneme": "SPN", "start": 0.0, "end": seconds}]
+        row = {"id": uid, "sex": "F", "subset": "test_clean", "transcript": text, "words": words, "phonemes": phonemes}
+        rows.append({**row, "audio": {"bytes": b"not read", "path": f"{uid}.flac"}})
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([row for row in rows if row["id"] not in skip]), file)
+    return file.getvalue()
+
+
+def add_wdseg(folder: Path, skip: tuple[str, ...] = ()) -> Path:
+    """Add ``Session*/sentences/ForcedAlignment`` to a folder that `make_iemocap` made; return it."""
+    for seed, (uid, (_, text)) in enumerate(EMOTIONS.items()):
+        spoken = [word for word in text.split() if word[0].isalpha()]
+        lines = ["\tSFrm\tEFrm\t   SegAScr Word", "\t   0\t  14\t   -122440 <s>"]
+        for number, (word, start, end) in enumerate(even_words(" ".join(spoken), len(sound_of(text, seed)) / SAMPLE_RATE)):
+            said = word.upper().strip("?!.") + ("(2)" if number == 0 else "")
+            lines.append(f"\t{round(start * 100):4}\t{round(end * 100) - 1:4}\t    -96000 {said}")
+        lines += ["\t 900\t 910\t    -96000 ++LAUGHTER++", "Total score:    -9876543"]
+        place = Path(folder) / f"Session{uid[4]}" / "sentences" / "ForcedAlignment" / uid.rpartition("_")[0]
+        place.mkdir(parents=True, exist_ok=True)
+        if uid not in skip:
+            (place / f"{uid}.wdseg").write_text("\n".join(lines) + "\n")
+    return Path(folder)
+
+
 def mmau_parquet() -> bytes:
     """Return MMAU's test-mini as one parquet file: two questions about speech, one about music, two that are broken."""
     options = ["The dog", "The cat", "Nobody"]

@@ -32,14 +32,14 @@ def signed(value: float | None, digits: int = 3) -> str:
     return UNDEFINED if value is None else f"{value:+.{digits}f}"
 
 
-def span(low: float | None, high: float | None, digits: int = 3, word: str = " to ") -> str:
+def span(low: float | None, high: float | None, digits: int = 3) -> str:
     """Return an interval, nothing where it is undefined.
 
     Example:
         >>> [span(0.1, 0.25), span(None, None)]
         ['0.100 to 0.250', '']
     """
-    return "" if low is None or high is None else f"{number(low, digits)}{word}{number(high, digits)}"
+    return "" if low is None or high is None else f"{number(low, digits)} to {number(high, digits)}"
 
 
 def signed_span(low: float | None, high: float | None) -> str:

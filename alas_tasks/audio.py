@@ -126,13 +126,13 @@ def load_audio(audio: Audio, sampling_rate: int = SAMPLE_RATE) -> np.ndarray:
         SkipDocument: ``missing_audio``, ``unreadable_audio``, ``outside_audio`` (a part that the recording does not
             hold), ``non_finite_audio``, ``too_short`` (no sample) or ``too_long`` (`MAX_SAMPLES`).
     """
-    part = WHOLE
+    part, samples = WHOLE, audio
     if isinstance(audio, Mapping):
         part = _part(audio.get("part"))
-    if isinstance(audio, Mapping) and audio.get("array") is not None:
-        audio, sampling_rate = np.asarray(audio["array"]), int(audio.get("sampling_rate") or sampling_rate)
-    if isinstance(audio, np.ndarray):
-        return to_mono(_of_array(audio, sampling_rate, part), sampling_rate)
+        if audio.get("array") is not None:
+            samples, sampling_rate = np.asarray(audio["array"]), int(audio.get("sampling_rate") or sampling_rate)
+    if isinstance(samples, np.ndarray):
+        return to_mono(_of_array(samples, sampling_rate, part), sampling_rate)
     return to_mono(*_decode(audio, part))
 
 
@@ -199,7 +199,7 @@ def _as_float(samples: np.ndarray) -> np.ndarray:
     """Return samples as float32, integers scaled to [-1, 1)."""
     if np.issubdtype(samples.dtype, np.integer):
         scale = float(1 << (8 * samples.dtype.itemsize - 1))
-        return samples.astype(np.float32) / np.float32(scale) - (samples.dtype == np.uint8)
+        return np.asarray(samples.astype(np.float32) / np.float32(scale) - (samples.dtype == np.uint8))
     with np.errstate(over="ignore"):  # 64-bit values beyond float32 become infinite and are reported by `to_mono`
         return samples.astype(np.float32)
 

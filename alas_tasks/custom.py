@@ -8,6 +8,7 @@ nested lists are possible.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from typing import Any
 import yaml
 
 from alas_metric.errors import FatalError
-from alas_tasks.description import Description, find_data, is_hub_id
+from alas_tasks.description import ALIASES, Description, find_data, is_hub_id
+from alas_tasks.layouts import read_table
 from alas_tasks.sources import hub_files
+from alas_tasks.word_columns import UNITS
 
 # The YAML file
 
@@ -86,6 +89,8 @@ def read_description(text: str) -> tuple[str, Description]:
         config = yaml.load(text, _Reader)
         settings = config["lmms_eval_specific_kwargs"]["default"]
         answers = settings.get("answers", "free")
+        _check_names(settings["columns"])
+        channel = settings.get("channel")
         description = Description(
             data=str(settings["data"]),
             columns=dict(settings["columns"]),
@@ -94,46 +99,64 @@ def read_description(text: str) -> tuple[str, Description]:
             prompt=settings.get("instruction"),
             labels=[str(label) for label in answers] if isinstance(answers, list) else None,
             language=settings.get("language") or "en",
+            split=settings.get("split"),
+            channel=None if channel is None else int(channel),
+            times_in=_unit(settings.get("times_in")),
+            word_times_in=_unit(settings.get("word_times_in")),
         )
         return str(config["task"]), description
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise FatalError(f"the task's YAML file is not as `alas new-task` writes it: {error!r}") from error
 
 
+def _check_names(columns: Mapping[str, Any]) -> None:
+    for role, column in columns.items():
+        if role not in ALIASES:
+            raise FatalError(f"the task's YAML file: columns: {role}: expected one of {', '.join(ALIASES)}")
+        if not isinstance(column, str):
+            raise FatalError(f"the task's YAML file: columns: {role}: {column!r}: expected the name of a column")
+
+
+def _unit(name: str | None) -> str | None:
+    if name is not None and name not in UNITS:
+        raise FatalError(f"the task's YAML file: times in {name!r}: expected one of {', '.join(UNITS)}")
+    return name
+
+
 # The documents
 
 
-def process_docs(dataset: Any) -> Any:
+def process_docs(dataset: Any, folder: Path | None = None) -> Any:
     """Return the documents that a task's YAML file describes.
 
     Args:
         dataset: one row whose ``text`` is the YAML file.
+        folder: the one that it lies in, which its paths are relative to; None: the current folder.
 
     Raises:
         FatalError: If the data is missing, damaged or empty.
     """
-    return load_documents(*read_description(dataset[0]["text"]))
+    return load_documents(*read_description(dataset[0]["text"]), folder)
 
 
-def load_documents(task: str, description: Description) -> Any:
+def load_documents(task: str, description: Description, folder: Path | None = None) -> Any:
     """Return the documents of a task; see `alas_tasks.documents`. Nothing is decoded."""
     try:
-        return _documents(task, description)
+        return _documents(task, description, folder)
     except FatalError:
         raise
     except Exception as error:  # columns of types that nobody thought of, text that is no UTF-8, damage inside
         raise FatalError(f"{task}: {description.data} cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _documents(task: str, description: Description) -> Any:
-    from alas_tasks.user_documents import documents_of_manifest, documents_of_parquet
+def _documents(task: str, description: Description, folder: Path | None) -> Any:
+    from alas_tasks.user_documents import documents_of_parquet, documents_of_table, parquet_files
 
-    data = find_data(description.data)
+    data = find_data(description.data, description.split, folder)
     if is_hub_id(data):
         if not (description.revision and description.files):
             raise FatalError(f"{task}: a data set on the hub needs `revision` and `files`: use `alas new-task`")
         return documents_of_parquet(task, description, hub_files(data, description.revision, description.files))
-    path = Path(data)
-    if path.suffix.lower() == ".parquet":
-        return documents_of_parquet(task, description, [path])
-    return documents_of_manifest(task, description, path)
+    if files := parquet_files(Path(data), description.split):
+        return documents_of_parquet(task, description, files)
+    return documents_of_table(task, description, read_table(Path(data), description.split))

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from alas_metric.errors import FatalError
-from alas_tasks.manifests import parquet_columns
+from alas_tasks.manifests import parquet_schema
 from alas_tasks.sources import cached_files
 
 _CONVERTED = "refs/convert/parquet"
@@ -83,10 +84,10 @@ def _as_pattern(file: str, split: str) -> str:
     return f"{split}/*.parquet" if rest.startswith("/") else f"{split}-*.parquet" if rest[0] == "-" else file
 
 
-def hub_columns(repo_id: str, revision: str, files: Sequence[str]) -> list[str]:
-    """Return the columns of a data set on the hub, from the cache or from the end of its first file."""
+def hub_schema(repo_id: str, revision: str, files: Sequence[str]) -> Any:
+    """Return the Arrow schema of a data set on the hub, from the cache or from the end of its first file."""
     if cached := cached_files(repo_id, revision, files):
-        return parquet_columns(cached[0])
+        return parquet_schema(cached[0])
     from huggingface_hub import HfFileSystem
 
     try:
@@ -94,7 +95,7 @@ def hub_columns(repo_id: str, revision: str, files: Sequence[str]) -> list[str]:
         base = f"datasets/{repo_id}@{revision.replace('/', '%2F')}"
         found = sorted(path for pattern in files for path in filesystem.glob(f"{base}/{pattern}"))
         with filesystem.open(found[0], "rb") as file:
-            return parquet_columns(file)
+            return parquet_schema(file)
     except FatalError:
         raise
     except Exception as error:

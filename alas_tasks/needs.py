@@ -82,7 +82,7 @@ def of_task_file(name: str) -> Finding:
         return Finding(name, State.MISSING, "no such task or file", f"one of {', '.join(NEEDS)}, or a YAML file")
     try:
         _, description = read_description(path.read_text(encoding="utf-8"))
-        data = find_data(description.data)
+        data = find_data(description.data, description.split, path.parent)
     except (FatalError, OSError, UnicodeError) as error:
         return Finding(name, State.MISSING, str(error), "see alas new-task --help")
     if not is_hub_id(data):

@@ -15,7 +15,7 @@ from typing import Any
 from loguru import logger
 
 from alas_metric.corpus import aggregate as corpus
-from alas_metric.corpus.answer_filter import THRESHOLD
+from alas_metric.corpus.answer_filter import THRESHOLD, nothing_kept
 from alas_metric.corpus.metrics import METRICS
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
@@ -86,11 +86,14 @@ def metric_list(kind: str) -> list[dict[str, Any]]:
 def _aggregation(key: str) -> Callable[[Sequence[Mapping[str, Any]]], Any]:
     def aggregate(items: Sequence[Mapping[str, Any]]) -> Any:
         try:
-            return corpus.aggregate(key, [dict(item) for item in items])
+            value = corpus.aggregate(key, [dict(item) for item in items])
         except Exception:
             # The sample log holds the records for `alas score`; a raised error would lose everything.
             logger.exception(f"the metric {key} cannot be computed")
             return None
+        if key == "kept_share" and value == 0:
+            logger.warning(nothing_kept(0, sum("score" in item for item in items)))
+        return value
 
     aggregate.__name__ = aggregate.__qualname__ = f"aggregate_{key}"
     return aggregate

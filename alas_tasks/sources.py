@@ -184,6 +184,11 @@ def cached_files(repo_id: str, revision: str, pattern: str | Sequence[str]) -> l
     return matching_files(Path(folder), patterns)
 
 
+def literal(path: Path | str) -> str:
+    """Return a path as a pattern that means this file alone: the datasets library takes names for patterns."""
+    return str(path).translate({ord(character): f"[{character}]" for character in "[*?"})
+
+
 def matching_files(folder: Path, patterns: Iterable[str]) -> list[Path]:
     """Return the files below ``folder`` whose relative name fits a pattern as the hub reads it, sorted."""
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

@@ -1,7 +1,7 @@
 """Word times that other programs wrote: TextGrid, CTM, WhisperX's JSON, Sphinx's wdseg, and parquet files.
 
-All are read to ``{utterance: [{"word", "start", "end"}, ...]}`` in seconds. Silences stay in as entries without a letter or
-with the name that the program gives them: which entries are words is told where they are matched with the transcript.
+All are read to ``{utterance: [{"word", "start", "end"}, ...]}`` in seconds. Silences stay in as entries without a
+letter or with the name that the program gives them: which are words is told where they are matched with the transcript.
 A word without times, as WhisperX leaves numbers, has NaN in both places.
 """
 
@@ -30,8 +30,8 @@ WDSEG_FRAME = 0.01
 def read_folder(folder: Path, utterances: Sequence[str]) -> list[Words | None]:
     """Return the words of utterances from the files of a folder and its subfolders.
 
-    Files of one utterance (``*.TextGrid``, ``*.json``, ``*.wdseg``) are named as it is; a CTM or parquet file holds many
-    and has any name. A file that cannot be read is named in a warning and left out.
+    Files of one utterance (``*.TextGrid``, ``*.json``, ``*.wdseg``) are named as it is; a CTM or parquet file holds
+    many and has any name. A file that cannot be read is named in a warning and left out.
 
     Args:
         folder: where the files lie.

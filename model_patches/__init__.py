@@ -7,20 +7,30 @@ reference/      word timestamps
 run/            from the harness's requests to records: preparation, paired runs, journal, dumps
 harness/        the entry point, model wrappers, figures for loggers: all that touches lmms-eval
 probing.py      one utterance from Python
+doctor/         ``alas doctor``: what a run needs, and whether it is there
 cli.py          ``alas models``
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-__all__ = ["probe"]
+_PLACES = {
+    "FatalError": "alas_metric.errors",
+    "SkipDocument": "alas_metric.errors",
+    "WhisperReference": "model_patches.reference.whisper_reference",
+    "probe": "model_patches.probing",
+}
+__all__ = list(_PLACES)
 
 
 def __getattr__(name: str) -> Any:
-    # The harness imports this package at its start; torch and transformers come with the first use of probe.
-    if name == "probe":
-        from model_patches.probing import probe
-
-        return probe
+    # The harness imports this package at its start; torch and transformers come with the first use.
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(_PLACES)

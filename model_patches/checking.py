@@ -218,8 +218,8 @@ def batches(trial: Trial) -> str:
     adapter = trial.adapter
     if not adapter.batches:
         raise NotApplicable("run one by one whatever --batch_size says")
-    if adapter.model.dtype != torch.float32:
-        raise NotApplicable(f"run one by one in {adapter.model.dtype}; with dtype=float32 this is checked")
+    if adapter.dtype != torch.float32:
+        raise NotApplicable(f"run one by one in {adapter.dtype}; with dtype=float32 this is checked")
     audios = [trial.audio, trial.audio[: len(trial.audio) // 2], trial.audio[: len(trial.audio) // 3]]
     together = _similarities(trial, audios)
     furthest = max(
@@ -328,8 +328,8 @@ def load(
         trials.append(Trial(adapter, *utterance))
         weights = sum(parameter.numel() for parameter in model.parameters())
         return (
-            f"{type(model).__name__}, {weights / 1e9:.3g} billion weights, {model.dtype} on {model.device}, read by "
-            f"{type(adapter).__name__}, {time.perf_counter() - start:.0f} s"
+            f"{type(model).__name__}, {weights / 1e9:.3g} billion weights, {adapter.dtype} on {adapter.device}, "
+            f"read by {type(adapter).__name__}, {time.perf_counter() - start:.0f} s"
         )
 
     return finding("loads", attempt), next(iter(trials), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from importlib import metadata
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from alas_metric.commands.terminal import console, show_table
 from alas_metric.errors import FatalError
 from model_patches.doctor import command as doctor
 from model_patches.registry import FAMILIES, Family
@@ -19,8 +19,6 @@ from model_patches.registry import FAMILIES, Family
 if TYPE_CHECKING:
     from model_patches.checking import Finding
 
-_FILE_WIDTH = 160
-"""Columns of a table that goes to a file or a pipe, which has no width of its own."""
 _COLOURS = {"passed": "green", "failed": "bold red", "not applicable": "yellow"}
 
 
@@ -46,13 +44,13 @@ def add_parsers(subparsers: Any) -> None:
 
 def run_models(args: argparse.Namespace) -> int:
     """Print the table of models, or check one."""
-    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    place = console(160)
     if args.check:
-        return run_check(args, console)
+        return run_check(args, place)
     if args.audio or args.transcript:
         raise FatalError("--audio and --transcript say what to try a checkpoint on: add --check PATH_OR_ID")
-    console.print(models_table())
-    console.print(
+    show_table(place, models_table())
+    place.print(
         "alas_hf reads other models of transformers too, if they put a placeholder into the prompt for each position "
         "of audio: it measures what it is not told, checks itself on the first document, and says what it misses. "
         "alas models --check PATH_OR_ID tries one before a long run."
@@ -60,7 +58,7 @@ def run_models(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_check(args: argparse.Namespace, console: Console) -> int:
+def run_check(args: argparse.Namespace, place: Console) -> int:
     """Check one checkpoint: its prompts, its answers, then a table of what was found."""
     from model_patches import checking
 
@@ -73,11 +71,11 @@ def run_check(args: argparse.Namespace, console: Console) -> int:
     found = [loads]
     if trial is not None:
         for title, text in checking.prompts_and_answers(trial).items():
-            console.print(f"[bold]{title}[/bold]")
-            console.print(text, end="\n\n", markup=False, highlight=False)
-        with console.status("checking"):
+            place.print(f"[bold]{title}[/bold]")
+            place.print(text, end="\n\n", markup=False, highlight=False)
+        with place.status("checking"):
             found += checking.findings(trial)
-    console.print(findings_table(f"{args.check} with {checking.surroundings()}", found))
+    place.print(findings_table(f"{args.check} with {checking.surroundings()}", found))
     return int(any(finding.outcome == "failed" for finding in found))
 
 

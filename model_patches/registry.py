@@ -15,10 +15,11 @@ class Checkpoint:
 
     Args:
         model_type: ``config.model_type`` in transformers.
-        pretrained: a published checkpoint, a hub id; the first of a family is the harness's default.
+        pretrained: a published checkpoint, a hub id.
         rate: audio positions per second.
         longest: what of an audio the model hears.
         needs: packages beyond ours.
+        since: the first version of transformers with it, where that is above our lower bound.
         adapter: the `SpeechAdapter`, where it is not the family's.
         tried: with what the adapter was shown to work.
     """
@@ -28,6 +29,7 @@ class Checkpoint:
     rate: float
     longest: str = "all"
     needs: tuple[str, ...] = ()
+    since: str = ""
     adapter: str | None = None
     tried: str = "tiny random checkpoint"
 
@@ -114,12 +116,19 @@ FAMILIES = (
         others_need=("moviepy", "qwen_omni_utils"),
     ),
     Family(
-        model_id="alas_hf",
-        simple_class="model_patches.harness.huggingface.AlasHf",
+        model_id="gemma4",
+        simple_class="model_patches.harness.gemma4.Gemma4",
         adapter=_GENERAL,
         checkpoints=(
             Checkpoint("gemma4_unified", "google/gemma-4-12B-it", 25),
             Checkpoint("gemma4", "google/gemma-4-e2b-it", 25, "30 s; longer audio is left out"),
+        ),
+    ),
+    Family(
+        model_id="alas_hf",
+        simple_class="model_patches.harness.huggingface.AlasHf",
+        adapter=_GENERAL,
+        checkpoints=(
             Checkpoint(
                 "gemma3n",
                 "google/gemma-3n-E4B-it",
@@ -141,33 +150,84 @@ FAMILIES = (
                 "nvidia/Nemotron-3-Nano-Omni-30B-A3B-Reasoning-BF16",
                 12.5,
                 adapter="model_patches.families.nemotron.NemotronAdapter",
+                since="5.18",
             ),
-            Checkpoint("dots3_note", "dots-studio/dots3-note-prev", 12.5, "all, in windows of 60 s"),
+            Checkpoint("dots3_note", "dots-studio/dots3-note-prev", 12.5, "all, in windows of 60 s", since="5.23"),
             Checkpoint("inkling_mm_model", "thinkingmachines/Inkling", 20),
-            Checkpoint("muse_spark", "meta-models/Muse-Spark-Open-816B-A42B", 12.5),
-            Checkpoint("apertus1p5", "swiss-ai/Apertus-v1.5-8B", 40),
+            Checkpoint("muse_spark", "meta-models/Muse-Spark-Open-816B-A42B", 12.5, since="5.20"),
+            Checkpoint("apertus1p5", "swiss-ai/Apertus-v1.5-8B", 40, since="5.24"),
             Checkpoint("musicflamingo", "nvidia/music-flamingo-2601-hf", 25, "20 minutes, in windows of 30 s"),
             Checkpoint("granite_speech", "ibm-granite/granite-speech-3.3-8b", 10, needs=("torchaudio",)),
             Checkpoint("granite_speech_plus", "ibm-granite/granite-speech-4.1-2b-plus", 10, needs=("torchaudio",)),
             Checkpoint("glmasr", "zai-org/GLM-ASR-Nano-2512", 12.5, "655 s, in windows of 30 s"),
             Checkpoint("qwen3_asr", "Qwen/Qwen3-ASR-1.7B-hf", 13),
-            Checkpoint("fun_asr_nano", "FunAudioLLM/Fun-ASR-Nano-2512-hf", 1 / 0.06, needs=("torchaudio",)),
-            Checkpoint("moss_transcribe_diarize", "hf-audio/MOSS-Transcribe-Diarize-HF", 12.5),
+            Checkpoint(
+                "fun_asr_nano", "FunAudioLLM/Fun-ASR-Nano-2512-hf", 1 / 0.06, needs=("torchaudio",), since="5.17"
+            ),
+            Checkpoint("moss_transcribe_diarize", "hf-audio/MOSS-Transcribe-Diarize-HF", 12.5, since="5.20"),
             Checkpoint(
                 "nemo_speechlm",
                 "nvidia/NVIDIA-Nemotron-3.5-Transcribe-30B-A4B",
                 12.5,
                 adapter="model_patches.families.nemotron.NemotronAdapter",
+                since="5.22",
             ),
             Checkpoint(
                 "omniasr",
                 "hf-audio/omniasr-llm-300m-v2",
                 50,
                 adapter="model_patches.families.omniasr.OmniAsrAdapter",
+                since="5.24",
             ),
         ),
     ),
 )
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Models of transformers that hear speech and cannot be read.
+
+    Args:
+        model_types: ``config.model_type`` of each.
+        example: a published checkpoint.
+        reason: what is missing.
+    """
+
+    model_types: tuple[str, ...]
+    example: str
+    reason: str
+
+
+REFUSED = (
+    Refusal(
+        ("voxtral_realtime",),
+        "mistralai/Voxtral-Mini-4B-Realtime-2602",
+        "it adds the audio to the embeddings of the text that it writes, so that no position is the audio's own",
+    ),
+    Refusal(
+        ("kyutai_speech_to_text",),
+        "kyutai/stt-2.6b-en-trfs",
+        "each of its positions carries audio and text at once; its prompt has no placeholder",
+    ),
+    Refusal(
+        ("vibevoice_asr",),
+        "microsoft/VibeVoice-ASR-HF",
+        "its chat template writes what a user says beside audio only, so that there is no text run; it also adds "
+        "noise to what it hears",
+    ),
+    Refusal(
+        ("whisper", "canary", "cohere_asr", "moonshine", "moonshine_streaming", "speech_to_text"),
+        "openai/whisper-large-v3",
+        "its decoder hears through cross-attention and has no audio positions",
+    ),
+    Refusal(
+        ("csm", "dia", "higgs_audio_v2", "moshi", "vibevoice"),
+        "sesame/csm-1b",
+        "it is made to speak; no question about audio is answered in text",
+    ),
+)
+
 
 MODEL_IDS = tuple(family.model_id for family in FAMILIES)
 """The ids that work with the ALAS tasks."""
@@ -191,3 +251,8 @@ def adapter_for(model_type: str) -> Any:
             if checkpoint.model_type == model_type:
                 return load_object(checkpoint.adapter or family.adapter)
     return load_object(_GENERAL)
+
+
+def refusal(model_type: str) -> str | None:
+    """Return why models of a type cannot be read, or None where nothing is known against them."""
+    return next((refused.reason for refused in REFUSED if model_type in refused.model_types), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections import Counter
@@ -27,6 +28,14 @@ REPO = Path(__file__).resolve().parent.parent
 DATA = REPO / "tests" / "data"
 # The full set of what tests/data holds in small; beside the repository, or where the variable says.
 FULL_SALMONN = Path(os.environ.get("ALAS_SHARED", REPO.parent / "shared")) / "conformance" / "salmonn"
+
+
+def pytest_configure() -> None:
+    """Say what is wrong with the environment, rather than let hundreds of tests fail of it."""
+    from alas_tasks.installation import complaints
+
+    if problems := complaints():
+        raise pytest.UsageError("\n".join(["the tests need other packages:", *problems]))
 
 
 LONGEST_FIRST = ("test_command_line", "test_harness_options", "test_whisper_reference", "test_session")
@@ -116,7 +125,8 @@ LEFT_OUT = pytest.StashKey[Counter]()
 def pytest_deselected(items: list[pytest.Item]) -> None:
     """Count the tests that are not run, by the marker that leaves them out."""
     for item in items:
-        marks = [name for name in ("slow", "gpu") if item.get_closest_marker(name)]
+        excluded = re.findall(r"not (\w+)", item.config.option.markexpr)
+        marks = [name for name in excluded if item.get_closest_marker(name)]
         reason = f"run them with -m {marks[0]}" if marks else "not chosen"
         item.config.stash.setdefault(LEFT_OUT, Counter())[reason] += 1
 

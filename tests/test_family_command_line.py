@@ -8,11 +8,12 @@ import sys
 
 import pytest
 from tiny_families import MAKERS, NEEDS
+from transformers import AutoConfig
 
 from alas_metric.document.record import AlignmentRecord
 from model_patches.registry import FAMILIES
 
-OWN_ID = ("audio_flamingo_3", "qwen2_5_omni", "qwen3_omni")
+OWN_ID = ("audio_flamingo_3", "qwen2_5_omni", "qwen3_omni", "gemma4")
 RATES = {c.model_type: c.rate for family in FAMILIES for c in family.checkpoints}
 
 
@@ -39,8 +40,8 @@ def test_both_tasks(maker, sentence_bert_folder, whisper_file, tmp_path) -> None
         records = [AlignmentRecord.from_json(json.loads(line)["filtered_resps"]) for line in log.open()]
         scored = [record for record in records if record.skipped is None]
         assert scored and all(question in record.instruction for record in scored)
-        config = json.loads((folder / "config.json").read_text())
-        text = config.get("thinker_config", config)
-        assert all(record.num_layers == text.get("text_config", text)["num_hidden_layers"] + 1 for record in scored)
-        rate = RATES[config["model_type"]]
+        config = AutoConfig.from_pretrained(folder)
+        layers = getattr(config, "thinker_config", config).get_text_config().num_hidden_layers
+        assert all(record.num_layers == layers + 1 for record in scored)
+        rate = RATES[config.model_type]
         assert all(record.frame_seconds == pytest.approx(1 / rate) for record in scored)

@@ -68,7 +68,12 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
         write_files(arguments.output, files)
         for task in board.tasks:
             draw_figure(arguments.output / f"curves-{task}", model_curves, board.of_task(task), board.ranked_by, task)
-    return 0
+    return 1 if any(gives_nothing(folder, board) for folder in arguments.run_dirs) else 0
+
+
+def gives_nothing(folder: Path, board: Board) -> bool:
+    """Tell whether no run of a folder stands in the leaderboard; the messages say why."""
+    return not any(folder.resolve() in entry.run.samples.resolve().parents for entry in board.entries.values())
 
 
 def _command(arguments: argparse.Namespace) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from alas_metric import __version__
-from alas_metric.commands import compare, leaderboard, picture, report, score
+from alas_metric.commands import compare, completion, leaderboard, picture, report, score
 from alas_metric.errors import FatalError, last_words
 
-_COMMANDS = (score, report, picture, leaderboard, compare)
+_COMMANDS = (score, report, picture, leaderboard, compare, completion)
 _OTHERS = "alas.commands"
 """Entry points by which the packages that build on this one add theirs: modules with ``add_parsers``."""
 
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # not every terminal can show every name, or an arrow
-    parser = _parser()
+    parser = make_parser()
     arguments = parser.parse_args(argv)
     if arguments.func is None:
         parser.print_help()
@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise last_words(error) from None
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands, those of the packages that build on this one too."""
     parser = argparse.ArgumentParser(prog="alas", description="Alignment of speech and words inside speech LLMs.")
     parser.add_argument("--version", action="version", version=f"alas {_version()}")
     parser.set_defaults(func=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from alas_metric.commands.shared import (
     show_files,
     writing,
 )
+from alas_metric.document.similarity import FORMS
 from alas_metric.errors import FatalError
 from alas_metric.results.dumps import DumpFile, find_dumps, read_dump
 
@@ -27,12 +29,14 @@ def add_parser(subparsers: Any) -> None:
         "found (red). The run must have kept similarities: --model_args alas_dump=N.",
     )
     add_run_options(picture)
-    picture.add_argument("--doc", action="append", metavar="UID", help="document; again for more; default: every one")
+    picture.add_argument(
+        "--doc", action="append", metavar="NAME", help="document, by id or by a picture's name; again for more"
+    )
     picture.add_argument(
         "--layers", type=_layers, metavar="LIST", help="such as 0,5,last; default: 0,5,10,last as far as there are"
     )
     add_reference_option(picture)
-    picture.add_argument("--centred", action="store_true", help="with each modality's mean removed")
+    picture.add_argument("--form", choices=FORMS, default="raw", help="of similarity; default: %(default)s")
     picture.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_pictures")
     picture.set_defaults(func=_picture)
 
@@ -59,25 +63,42 @@ def _picture(arguments: argparse.Namespace) -> int:
     files = _files(arguments)
     wanted = [file for file in files if arguments.doc is None or any(map(file.may_be, arguments.doc))]
     output = arguments.output or output_folder(arguments.run_dir, "alas_pictures")
-    state = "centred" if arguments.centred else "raw"
-    drawn = 0
+    drawn, lacking = 0, False
     for file in wanted:
         try:
             dump = read_dump(file.path)
-            if arguments.doc is not None and dump.record.uid not in arguments.doc:
+            if arguments.doc is not None and not {dump.record.uid, *file.printed}.intersection(arguments.doc):
                 continue
-            figure = alignment_picture(dump, arguments.layers, arguments.reference, state)
+            layers, absent = split_layers(arguments.layers, dump.record.num_layers)
+            last = dump.record.num_layers - 1
+            report(f"{file.path}: there is no layer {layer}, the last is {last}" for layer in absent)
+            figure = alignment_picture(dump, layers, arguments.reference, arguments.form)
         except (OSError, ValueError) as error:
             report([f"{file.path}: {error}"])
+            lacking = True
             continue
-        stem = output / file.model / f"{file.task}-{file.path.stem}{'-centred' * arguments.centred}"
+        lacking |= bool(absent)
+        ending = "" if arguments.form == "raw" else f"-{arguments.form}"
+        stem = output / file.model / f"{file.task}-{file.path.stem}{ending}"
         with writing(output):
             show_files(save(figure, stem))
         drawn += 1
     if not drawn:
-        names = ", ".join(sorted({file.path.stem.partition("-")[2] for file in files}))
+        names = ", ".join(sorted({file.name for file in files}))
         raise FatalError(f"nothing was drawn; similarities were kept of {names}")
-    return 0
+    return int(lacking)
+
+
+def split_layers(layers: Sequence[int] | None, num_layers: int) -> tuple[list[int] | None, list[int]]:
+    """Return those of the layers that a model has, and those that it lacks.
+
+    Example:
+        >>> split_layers([0, 99, -1], 5)
+        ([0, -1], [99])
+    """
+    if layers is None:
+        return None, []
+    return [layer for layer in layers if layer < num_layers], [layer for layer in layers if layer >= num_layers]
 
 
 def _files(arguments: argparse.Namespace) -> list[DumpFile]:

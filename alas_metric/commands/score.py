@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from alas_metric.commands.shared import add_run_options, add_scoring_options, chosen_runs, report, writing
+from alas_metric.commands.terminal import console, show_table
 from alas_metric.corpus.aggregate import Brief
 from alas_metric.corpus.metrics import ROWS, caution
 from alas_metric.document.similarity import FORMS
 from alas_metric.errors import FatalError
 from alas_metric.numbers import ARROWS, number, span
 from alas_metric.results.runs import Run, RunScores, score_run
-
-_FILE_WIDTH = 110
-"""Columns of a table that goes to a file or a pipe, which has no width of its own."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -43,9 +39,9 @@ def _score(arguments: argparse.Namespace) -> int:
     found = [scores for run in chosen_runs(arguments) if (scores := _try_run(run, arguments)) is not None]
     if not found:
         raise FatalError(f"nothing to score in {arguments.run_dir}; the messages above say why")
-    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    place = console(110)
     for scores in found:
-        console.print(_table(scores, arguments.all))
+        show_table(place, _table(scores, arguments.all))
     if arguments.json is not None:
         _write(arguments.json, [_entry(scores, arguments) for scores in found])
     return 0
@@ -67,7 +63,8 @@ def _table(scores: RunScores, every: bool) -> Table:
     run = scores.run
     curves = dict((scores.values.get("layers") or {}).items())
     table = Table(
-        title=Text(f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)"), caption=caution(curves)
+        title=Text(f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)"),
+        caption=scores.unkept or caution(curves),
     )
     table.add_column("metric", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -75,7 +72,8 @@ def _table(scores: RunScores, every: bool) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("unit")
     for row in ROWS:
-        if row.key in scores.values and (row.shown or every):
+        undefined = scores.unkept and scores.values.get(row.key) is None  # the caption says why, once for all
+        if row.key in scores.values and (row.shown or every) and not undefined:
             forms = [number(scores.values[f"{row.key}_{form}"]) if row.form else "" for form in FORMS]
             ends = _interval(curves.get(row.key))
             table.add_row(row.key, ARROWS[row.direction], _shown(scores.values[row.key]), ends, *forms, row.unit)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
+from alas_metric.commands.terminal import console, show_table
 from alas_metric.corpus.answer_filter import THRESHOLD
 from alas_metric.errors import FatalError
 from alas_metric.leaderboard.board import Board
@@ -20,9 +20,6 @@ from alas_metric.texts import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_FILE_WIDTH = 150
-"""Columns of a table that goes to a file or a pipe, which has no width of its own."""
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -105,9 +102,9 @@ def show_board(board: Board, tables: Iterable[Table]) -> None:
     """Print messages on standard error and tables on standard output."""
     report(f"mixed: {text}" for text in board.mixed)
     report(board.messages)
-    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    place = console()
     for table in tables:
-        console.print(table)
+        show_table(place, table)
 
 
 def draw_figure(stem: Path, draw: Callable[..., Figure], *arguments: Any) -> None:

@@ -26,3 +26,18 @@ def kept(scores: DocumentScores, threshold: float = THRESHOLD) -> bool:
     if scores.labels is not None:
         return scores.labels["audio"] is not None and scores.labels["audio"] == scores.labels["text"]
     return scores.agreement is not None and scores.agreement >= threshold
+
+
+def nothing_kept(kept_documents: int, scorable: int) -> str:
+    """Return what is said where the filter keeps no document, so that most numbers are undefined; else nothing.
+
+    Example:
+        >>> nothing_kept(0, 6)
+        '0 of 6 documents passed the answer filter: see alas_all, or score without answers by alas_responses=false'
+    """
+    if kept_documents or not scorable:
+        return ""
+    return (
+        f"0 of {scorable} documents passed the answer filter: see alas_all, or score without answers by "
+        "alas_responses=false"
+    )

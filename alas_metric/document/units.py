@@ -143,6 +143,16 @@ def is_event(text: str) -> bool:
     return "_" in text or (not words.isdisjoint(SOUNDS) and words <= SOUNDS | _AROUND)
 
 
+def is_spaceless(text: str) -> bool:
+    """Tell whether a text begins in a script that is written without spaces between words.
+
+    Example:
+        >>> [is_spaceless(text) for text in ("我爱", "Ada", "")]
+        [True, False, False]
+    """
+    return _SPACELESS.match(text) is not None
+
+
 def _without_events(transcript: str) -> str:
     """Return the text with as many spaces for what is not spoken, so that every index is one into the transcript."""
     text = list(transcript)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from alas_metric.corpus.metrics import METRICS
-from alas_metric.document.metric import GUESSING, LINEAR, RANDOM, SHIFTED
+from alas_metric.document.metric import GUESSING, LINEAR, RANDOM, REVERSED, SHIFTED
 from alas_metric.document.paths import WordTiming, check_words, reference_path
 from alas_metric.document.scores import score_record
 from alas_metric.document.similarity import FORMS, in_all_forms
@@ -51,14 +51,20 @@ _WORD_INCHES = 0.067
 _PANEL_INCHES = (0.75, 1.75)
 _LABELLED_WORDS = 26
 _CURVE_INCHES = 2.25
-_BASELINE_LOOKS = {RANDOM: (GREY, "--"), LINEAR: (ORANGE, ":"), SHIFTED: (GREEN, "-."), GUESSING: (GREY, "--")}
+_BASELINE_LOOKS = {
+    RANDOM: (GREY, "--"),
+    LINEAR: (ORANGE, ":"),
+    SHIFTED: (GREEN, "-."),
+    REVERSED: (GREEN, "-."),
+    GUESSING: (GREY, "--"),
+}
 _OTHER_LOOK = (PURPLE, (0, (1, 1)))
 _FORM_COLOURS = {"raw": VERMILION, "centred": ORANGE, "standardised": BLUE}
 _BAR = "#C8C8C8"
 
 
 def alignment_picture(
-    dump: Dump, layers: Sequence[int] | None = None, reference: str | None = None, state: str = "raw"
+    dump: Dump, layers: Sequence[int] | None = None, reference: str | None = None, form: str = "raw"
 ) -> Figure:
     """Draw the similarity of words and audio at chosen layers; figure 2 of Mousavi et al. 2025.
 
@@ -70,21 +76,21 @@ def alignment_picture(
         layers: entries of ``output_hidden_states``, -1 the last; by default 0, 5, 10 and the last, as far as there
             are so many.
         reference: name of the word timestamps, the record's primary ones by default.
-        state: ``raw`` or ``centred``.
+        form: of similarity, of `similarity.FORMS`.
 
     Raises:
-        ValueError: If the document has no such layer, reference or state.
+        ValueError: If the document has no such layer, reference or form.
     """
     record = dump.record
     chosen = choose_layers(layers, record.num_layers)
-    if state not in FORMS:
-        raise ValueError(f"expected one of the states {FORMS}, got {state!r}")
+    if form not in FORMS:
+        raise ValueError(f"expected one of the forms {FORMS}, got {form!r}")
     name = record.reference if reference is None else reference
     scores = score_record(record, name).columns
     duration = record.num_frames * record.frame_seconds
     words = check_words(record.references[name], duration)
     target = reference_path(words, record.num_frames, record.frame_seconds)
-    key = f"{'alas_swapped' if record.swapped else 'alas'}_{state}"
+    key = f"{'alas_swapped' if record.swapped else 'alas'}_{form}"
     unit = "positions" if record.swapped else "words"
     panel = float(np.clip(record.num_words * _WORD_INCHES, *_PANEL_INCHES))
     width = float(np.clip(panel / record.num_words * 36, 1.4, 2.2))
@@ -95,11 +101,11 @@ def alignment_picture(
         )[:, 0]
         _draw_waveform(axes[0], dump, words, duration)
         for axis, layer in zip(axes[1:], chosen, strict=True):
-            similarity = in_all_forms(dump.similarity[layer].astype(np.float32))[FORMS.index(state)]
+            similarity = in_all_forms(dump.similarity[layer].astype(np.float32))[FORMS.index(form)]
             image = _draw_similarity(axis, similarity, duration)
             for path, colour, scale, label in (
                 (target, REFERENCE, 1.0, "reference path"),
-                (record.paths[state][layer], FOUND, 0.5, "found path"),
+                (record.paths[form][layer], FOUND, 0.5, "found path"),
             ):
                 _draw_path(axis, path, record.swapped, record.frame_seconds, colour, scale * width, label)
             _label_words(axis, record.words)
@@ -241,7 +247,7 @@ def layer_curves(curve: Mapping[str, Any], key: str, best_layer: int | None = No
         for label, baseline in curve["baselines"].items():
             _draw_baseline(axis, label, _floats(baseline))
         _shade_layer_0(axis)
-        _draw_curve(axis, values, low, high, BLUE, "value", "95 % interval")
+        _draw_curve(axis, values, low, high, BLUE, METRICS[key].form or "value", "95 % interval")
         _mark_best(axis, values, best_layer)
         _label_layers(axis, key, len(values))
         if title:

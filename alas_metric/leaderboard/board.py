@@ -50,8 +50,9 @@ class Board:
     messages: list[str]
 
     def columns(self, task: str) -> list[Column]:
-        """Return the columns that a run of the task reports."""
-        return [column for column in COLUMNS if any(column.key in entry.values for entry in self.of_task(task))]
+        """Return the columns that a run of the task has a value in."""
+        entries = self.of_task(task)
+        return [column for column in COLUMNS if any(entry.values.get(column.key) is not None for entry in entries)]
 
     def caution(self, task: str) -> str:
         """Return what is said where intervals of a task rest on few speakers or documents; nothing if none do."""

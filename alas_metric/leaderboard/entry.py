@@ -37,7 +37,7 @@ COLUMNS = (
     Column("documents", "Documents", "none", "", "documents of the run, skipped ones included"),
     Column("seconds", "s/doc", "lower", "seconds", "seconds per document, over all tasks of the run"),
 )
-"""Every column; a task shows those that one of its runs reports."""
+"""Every column; a task shows those that one of its runs has a value in."""
 SOFTWARE = {
     "plugin": "lmms-eval-alas",
     **{name: name for name in ("torch", "transformers", "openai-whisper", "sentence-transformers")},

@@ -140,7 +140,11 @@ def _task(board: Mapping[str, Any], task: str, pictures: Sequence[Picture]) -> d
     return {
         "name": task,
         "entries": _sorted(entries, column),
-        "columns": [each for each in board["columns"] if any(each["key"] in entry["values"] for _, entry in entries)],
+        "columns": [
+            each
+            for each in board["columns"]
+            if any(entry["values"].get(each["key"]) is not None for _, entry in entries)
+        ],
         "caution": board["cautions"].get(task, ""),
         "pairs": [(key, [pair for pair in pairs if pair["metric"] == key]) for key in metrics],
         "distinctions": board["distinctions"].get(task, {}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -170,7 +170,7 @@ def _headlines(found: TaskComparison) -> Table:
     table = Table(title=Text(f"{found.task}: {found.first} minus {found.second}"), caption=Text(_caption(found)))
     for name in ("metric", "first", "second", "difference", "95 % interval", "p", "documents", "resampled"):
         table.add_column(name, justify="left" if name == "metric" else "right")
-    for key, each in found.differences.items():
+    for key, each in _defined(found, COMPARED).items():
         values = [number(each.first), number(each.second), signed(each.difference), signed_span(each.low, each.high)]
         table.add_row(key, *values, p_value(each.p), str(each.documents), str(each.clusters))
     return table
@@ -184,8 +184,13 @@ def _caption(found: TaskComparison) -> str:
     )
 
 
+def _defined(found: TaskComparison, keys: Iterable[str]) -> dict[str, Difference]:
+    """Return the differences in metrics that both runs have."""
+    return {key: each for key in keys if (each := found.differences[key]).difference is not None}
+
+
 def _layers(found: TaskComparison) -> list[Table]:
-    differences = {key: found.differences[key] for key in HEADLINES}
+    differences = _defined(found, HEADLINES)
     depth = max((len(each.layers.values) for each in differences.values() if each.layers is not None), default=0)
     if not depth:
         return []

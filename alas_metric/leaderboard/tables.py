@@ -64,7 +64,7 @@ def _terminal_table(board: Board, task: str) -> Table:
     table = Table(title=Text(f"{task}  (threshold {board.threshold:g})"), caption=Text(_caption(board, task)))
     table.add_column("model", overflow="fold", min_width=16)
     for column in board.columns(task):
-        table.add_column(f"{column.title} {ARROWS[column.direction]}".strip(), justify="right")
+        table.add_column(f"{column.title} {ARROWS[column.direction]}".strip(), justify="right", overflow="fold")
     for entry in board.of_task(task):
         cells = [_two_lines(entry, column) for column in board.columns(task)]
         table.add_row(Text(entry.model), *cells)
@@ -76,7 +76,7 @@ def _caption(board: Board, task: str) -> str:
 
 
 def _two_lines(entry: Entry, column: Column) -> str:
-    value, ends = number(entry.values.get(column.key)), span(*_ends(entry, column), digits=2, word="..")
+    value, ends = number(entry.values.get(column.key)), span(*_ends(entry, column), digits=2)
     return f"{value}\n{ends}" if ends else value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from alas_metric.corpus.answer_filter import nothing_kept
 from alas_metric.corpus.metrics import RANKING, ROWS, caution
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.document.record import AlignmentRecord
@@ -41,8 +42,8 @@ def _markdown_head(report: Report) -> Iterator[str]:
         f"Run {_cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "
         f"out, {len(report.kept)} kept (answer similarity from {report.threshold:g} up, or equal labels)."
     )
-    if len(report.scorable) > len(report.kept) == 0:
-        yield "No document was kept: only the numbers without the filter (`alas_all`, `alas_skill_all`) have values."
+    if unkept := nothing_kept(len(report.kept), len(report.scorable)):
+        yield f"{unkept}."
     if report.settings.get("limit") is not None:
         yield "The run was limited to a part of the data (`--limit`): do not report these numbers as the data set's."
     if report.settings:

@@ -64,9 +64,19 @@ class DumpFile:
     task: str
     path: Path
 
-    def may_be(self, uid: str) -> bool:
-        """Return whether the file's name is that of this document; other ids may share it."""
-        return self.path.name.partition("-")[2] == f"{safe_name(uid)}.npz"
+    @property
+    def name(self) -> str:
+        """The document's id as far as it is safe; other ids may share it."""
+        return self.path.stem.partition("-")[2]
+
+    def may_be(self, name: str) -> bool:
+        """Return whether a name may mean this document: its id, or what commands print of its files."""
+        return safe_name(name) in self.printed
+
+    @property
+    def printed(self) -> tuple[str, ...]:
+        """The names that commands print for it."""
+        return self.name, self.path.stem, f"{self.task}-{self.path.stem}"
 
 
 def dump_folder(folder: Path, date: str, task: str) -> Path:

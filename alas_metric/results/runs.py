@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from alas_metric.corpus.aggregate import summarise
-from alas_metric.corpus.answer_filter import THRESHOLD
+from alas_metric.corpus.answer_filter import THRESHOLD, kept, nothing_kept
 from alas_metric.corpus.metrics import METRICS, missing_forms, reported
 from alas_metric.document.record import MAX_CHARACTERS, AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
@@ -98,12 +98,14 @@ class RunScores:
         values: value by key of `METRICS`.
         documents: number of documents, skipped ones included.
         messages: what was left out and why.
+        unkept: what is said where the answer filter keeps no document, else empty.
     """
 
     run: Run
     values: dict[str, Any]
     documents: int
     messages: list[str] = field(default_factory=list)
+    unkept: str = ""
 
 
 def find_runs(folder: Path, date: str | None = None, task: str | None = None) -> list[Run]:
@@ -217,7 +219,10 @@ def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = No
     """
     found = read_run(run, reference)
     values = reported(summarise(found.documents, threshold), found.keys)
-    return RunScores(run, values, len(found.documents), found.messages + missing_forms(values))
+    passing = sum(kept(scores, threshold) for scores in found.documents)
+    unkept = nothing_kept(passing, sum(scores.skipped is None for scores in found.documents))
+    messages = [*found.messages, *missing_forms(values), *([unkept] if unkept else [])]
+    return RunScores(run, values, len(found.documents), messages, unkept)
 
 
 def _result_keys(run: Run) -> tuple[list[str], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from alas_metric.commands.shared import report
+from alas_metric.commands.terminal import console, show_table
 from alas_metric.corpus.aggregate import Brief
 from alas_metric.corpus.layers import is_defined
 from alas_metric.corpus.metrics import ROWS
@@ -22,9 +25,11 @@ from alas_metric.errors import FatalError
 from alas_metric.numbers import number
 from alas_metric.results.runs import find_runs, score_run
 from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
+from alas_tasks.installation import complaints
 
 TASKS = ("alas_demo_sqa", "alas_demo_emotion")
 PICTURES = 3
+_ESCAPES = re.compile("\x1b\\[[0-9;]*m")
 CURVES = ("alas", "alas_evidence")
 """The metrics that are drawn over layers."""
 
@@ -50,17 +55,19 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the tasks, draw, and say what came out."""
-    console = Console(width=None if sys.stdout.isatty() else 110, soft_wrap=True)
+    place = console(110, soft_wrap=True)
     results = free_folder(arguments.output) / "results"
     command = harness_command(results, arguments.reference, arguments.limit)
-    console.print(f"Running: [bold]lmms-eval {shlex.join(command)}[/bold]", highlight=False)
-    seconds = run_harness(command, arguments.output / "lmms-eval.log", console)
+    place.print(f"Running: [bold]lmms-eval {shlex.join(command)}[/bold]", highlight=False)
+    start = time.monotonic()
+    run_harness(command, results, arguments.output / "lmms-eval.log", place)
     values = {run.task: score_run(run).values for run in find_runs(results)}
-    console.print(f"Done in {seconds:.0f} s.\n", _table(values))
+    place.print(f"Done in {time.monotonic() - start:.0f} s.\n")
+    show_table(place, _table(values))
     pictures = draw(values, results, arguments.output)
-    console.print(*explanation(values), sep="\n", highlight=False)
-    console.print("\nTo be looked at:", *(f"  {picture}" for picture in pictures), sep="\n", highlight=False)
-    console.print(f"Everything else: alas report {results}", highlight=False)
+    place.print(*explanation(values), sep="\n", highlight=False)
+    place.print("\nTo be looked at:", *(f"  {picture}" for picture in pictures), sep="\n", highlight=False)
+    place.print(f"Everything else: alas report {results}", highlight=False)
     return 0
 
 
@@ -88,22 +95,36 @@ def harness_command(results: Path, reference: str, limit: int | None) -> list[st
     return command + (["--limit", str(limit)] if limit else [])
 
 
-def run_harness(command: Sequence[str], log: Path, console: Console) -> float:
-    """Run lmms-eval with its output in a file; return how long it took, in seconds.
+def run_harness(command: Sequence[str], results: Path, log: Path, place: Console) -> None:
+    """Run lmms-eval with its output in a file.
 
     Raises:
-        FatalError: If it fails, with the end of what it said.
+        FatalError: If it fails or leaves no results, after the end of what it said.
     """
-    start = time.monotonic()
+    before = samples_in(results)
     offline = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    with log.open("w", encoding="utf-8") as output, console.status(f"about a minute; what it says is in {log}"):
+    with log.open("w", encoding="utf-8") as output, place.status(f"about a minute; what it says is in {log}"):
         done = subprocess.run(
             [sys.executable, "-m", "lmms_eval", *command], stdout=output, stderr=subprocess.STDOUT, env=offline
         )
-    if done.returncode:
-        said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
-        raise FatalError("\n".join([f"lmms-eval failed; all that it said is in {log}. The end:", *said]))
-    return time.monotonic() - start
+    said = _ESCAPES.sub("", log.read_text(encoding="utf-8", errors="replace"))  # lmms-eval colours files too
+    log.write_text(said, encoding="utf-8")
+    if done.returncode or len(samples_in(results) - before) < len(TASKS):
+        report(said.splitlines()[-15:])
+        raise FatalError(". ".join([*failure(done.returncode, said), f"All that it said is in {log}"]))
+
+
+def samples_in(results: Path) -> set[Path]:
+    """Return the logs of samples of the demo's tasks below a folder."""
+    return {path for task in TASKS for path in results.rglob(f"*_samples_{task}.jsonl")}
+
+
+def failure(code: int, said: str) -> list[str]:
+    """Return in sentences why the harness wrote no results."""
+    last = next((line for line in reversed(said.splitlines()) if line.strip()), "nothing")
+    reason = last.removeprefix("alas: error: ").rstrip(".")
+    problems = [problem for problem in complaints() if problem not in last]
+    return [f"lmms-eval wrote no results (exit status {code}); the last that it said is: {reason}", *problems]
 
 
 def _table(values: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -1,4 +1,4 @@
-"""When the words of LibriSpeech are spoken, by the Montreal Forced Aligner: a local folder, or a hub data set's columns."""
+"""When the words of LibriSpeech are spoken, by the Montreal Forced Aligner: from a local folder or the hub."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ import torch
 from alas_metric.document.units import Unit
 from alas_metric.errors import SkipDocument
 from model_patches.adapters.capture import CaptureMismatch, Decoder, find_decoder
+from model_patches.adapters.generation import one_answer
 
 # A character of the private use area: no tokenizer or template gives it a meaning, and clean_text removes it.
 _MARK = "\ue000"
@@ -131,17 +132,25 @@ class SpeechAdapter(ABC):
         return self.model.get_input_embeddings().weight.device
 
     @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the language model; what hears may keep another."""
+        return self.model.get_input_embeddings().weight.dtype
+
+    @property
     def generation(self) -> Mapping[str, Any]:
         """What ``generate`` is given unless the task says otherwise."""
         return {}
 
+    @property
+    def generation_config(self) -> Any:
+        """The checkpoint's own generation settings."""
+        return getattr(self.model, "generation_config", None)
+
     def generate(self, inputs: Mapping[str, Any], **generation: Any) -> Any:
         """Call the model's ``generate``, with the inputs where the model wants them."""
         placed = {name: v.to(self.device) if isinstance(v, torch.Tensor) else v for name, v in inputs.items()}
-        # Whole: what is read is the states of one pass over the prompt, and raw audio cannot be cut into chunks.
-        whole = {"prefill_chunk_size": None}
-        with torch.no_grad():
-            return self.model.generate(**placed, **{**self.generation, **generation, **whole})
+        with torch.no_grad(), one_answer(self.generation_config):
+            return self.model.generate(**placed, **{**self.generation, **generation})
 
     def answers(self, inputs: Mapping[str, Any], **generation: Any) -> list[str]:
         """Return the text that the model adds to each prompt of a batch."""

@@ -173,7 +173,7 @@ class HuggingFaceAdapter(SpeechAdapter):
     def in_precision(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return inputs with the features in the precision of the part that takes them."""
         kept = getattr(self.model, "_keep_in_fp32_modules_strict", None) or ()
-        dtype = torch.float32 if any("audio" in name for name in kept) else self.model.dtype
+        dtype = torch.float32 if any("audio" in name for name in kept) else self.dtype
         return {
             name: value.to(dtype) if isinstance(value, torch.Tensor) and value.is_floating_point() else value
             for name, value in inputs.items()
@@ -185,7 +185,7 @@ class HuggingFaceAdapter(SpeechAdapter):
             return audio
         import librosa  # takes seconds to import
 
-        return librosa.resample(audio, orig_sr=SAMPLE_RATE, target_sr=self.sampling_rate)
+        return np.asarray(librosa.resample(audio, orig_sr=SAMPLE_RATE, target_sr=self.sampling_rate))
 
     @property
     def sampling_rate(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from loguru import logger
 
 from alas_metric.errors import FatalError
+from model_patches.registry import refusal
 
 
 def load_pretrained(
@@ -35,12 +36,14 @@ def load_pretrained(
         load_in_8bit: the same with 8 bits.
 
     Raises:
-        ValueError: If transformers has no class for such a model, or the adapter is not for it.
+        ValueError: If transformers has no class for such a model, it cannot be read, or the adapter is not for it.
     """
     from transformers import AutoProcessor
 
     hub = {"revision": revision} if revision else {}
     config = read_config(pretrained, **hub)
+    if reason := refusal(config.model_type):
+        raise ValueError(f"models of type {config.model_type!r} cannot be read: {reason}")
     attention = {"attn_implementation": attn_implementation} if attn_implementation else {}
     quantised = quantisation(load_in_4bit, load_in_8bit)
     model = model_class(config).from_pretrained(

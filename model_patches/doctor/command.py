@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from alas_metric.commands.terminal import console, show_table
 from alas_tasks.findings import Finding, State
 from alas_tasks.needs import free_answers, of_tasks
 from model_patches.doctor import machine
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what was found; return 1 if something is missing."""
     names = [name for name in (arguments.tasks or "").split(",") if name]
     findings = examine(names, arguments.model, model_arguments(arguments.model_args), arguments.device)
-    Console().print(table(findings))
+    show_table(console(), table(findings))
     missing = [finding.subject for finding in findings if finding.state is State.MISSING]
     print(f"Missing: {', '.join(missing)}." if missing else "Nothing is missing.")
     return 1 if missing else 0

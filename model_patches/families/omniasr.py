@@ -18,7 +18,7 @@ class OmniAsrAdapter(HuggingFaceAdapter):
     def render(self, instruction: str, num_segments: int) -> str:
         """Return the prompt; nothing in it is the instruction."""
         turn = [{"role": "user", "content": [{"type": "audio", "audio": "placeholder.wav"}]}]
-        prompt = self.processor.apply_chat_template(turn, tokenize=False)
+        prompt: str = self.processor.apply_chat_template(turn, tokenize=False)
         return prompt.replace(self.placeholder, self.placeholder * num_segments)
 
     def render_text(self, transcript: str, instruction: str) -> str:

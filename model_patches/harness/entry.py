@@ -12,16 +12,17 @@ import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import wrapt
 from loguru import logger
 
-from model_patches.harness import failures
 from model_patches.registry import FAMILIES, MODEL_IDS
 
 TASK_FOLDER = Path(__file__).resolve().parents[2] / "alas_tasks"
 NEEDED_HARNESS = ">=0.7.3,<0.8"
+_MAIN = "lmms_eval.__main__"
 # How a record begins its reason for being left out; see AlignmentRecord.to_json.
 _PASSING = tuple(f'"skipped":{{"cause":"{cause}"' for cause in ("out_of_memory", "io_error", "error"))
 
@@ -49,8 +50,33 @@ def manifests() -> list[Any]:
     wrapt.register_post_import_hook(guard_cache, "lmms_eval.caching.response_cache")
     wrapt.register_post_import_hook(remember_runs, "lmms_eval.evaluator")
     wrapt.register_post_import_hook(add_figures, "lmms_eval.loggers.wandb_logger")
-    failures.watch_runs()
+    watch_runs()
     return found
+
+
+def watch_runs() -> None:
+    """Watch the runs of `_MAIN` for failures; it imports this entry point before it defines them."""
+    main = sys.modules.get(_MAIN)
+    if main is None:
+        wrapt.register_post_import_hook(_watch, _MAIN)
+    elif type(main) is ModuleType:
+        main.__class__ = _Incomplete
+
+
+def _watch(main: Any) -> None:
+    from model_patches.harness.failures import watch
+
+    watch(main)
+
+
+class _Incomplete(ModuleType):
+    """`_MAIN` while it is being executed; what it is asked for first is its main function."""
+
+    @property
+    def cli_evaluate(self) -> Any:
+        self.__class__ = ModuleType  # type: ignore[assignment]
+        _watch(self)
+        return self.cli_evaluate
 
 
 def register_tasks(tasks_module: Any) -> None:
@@ -63,6 +89,9 @@ def register_tasks(tasks_module: Any) -> None:
     wrapt.wrap_function_wrapper(tasks_module, "TaskManager.initialize_tasks", _with_task_folder)
     if hasattr(manager, "match_tasks"):
         wrapt.wrap_function_wrapper(tasks_module, "TaskManager.match_tasks", _with_task_files)
+    utils = getattr(tasks_module, "utils", None)
+    if hasattr(utils, "load_yaml_config"):
+        wrapt.wrap_function_wrapper(utils, "load_yaml_config", _with_own_place)
     for method in ("load_task_or_group", "load_config"):
         if hasattr(manager, method):
             wrapt.wrap_function_wrapper(tasks_module, f"TaskManager.{method}", _with_model_check)
@@ -127,9 +156,11 @@ def _report_harness(problem: str) -> None:
 
 
 def _with_task_folder(wrapped: Any, _manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from model_patches.harness.failures import retry_no_errors_of_ours
+
     # The evaluator may have loaded our entry point from within its own import, too early to be wrapped.
     remember_runs(sys.modules.get("lmms_eval.evaluator"))
-    failures.retry_no_errors_of_ours()
+    retry_no_errors_of_ours()
     call = inspect.signature(wrapped).bind(*args, **kwargs)
     call.apply_defaults()
     if call.arguments.get("include_defaults", True):
@@ -147,11 +178,19 @@ def _with_task_files(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: 
     return with_task_files(wrapped, manager, args, kwargs)
 
 
+def _with_own_place(wrapped: Any, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from model_patches.harness.task_files import with_own_place
+
+    return with_own_place(wrapped, module, args, kwargs)
+
+
 def _with_model_check(wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     wanted = args[0] if args else next(iter(kwargs.values()), None)
     names = _alas_tasks(manager, wanted)
     if names:
-        failures.tasks_loaded.update(names)
+        from model_patches.harness.failures import tasks_loaded
+
+        tasks_loaded.update(names)
         require_hidden_states(getattr(manager, "model_name", None), names)
     return wrapped(*args, **kwargs)
 
@@ -208,5 +247,6 @@ def require_hidden_states(model: Any, tasks: list[str]) -> None:
         raise FatalError(
             f"{', '.join(tasks)} needs the hidden states of every layer, and the model {shown!r} does not expose "
             f"them (an API, a server such as vLLM, or a wrapper that is not patched). "
-            f"Model ids that work: {', '.join(MODEL_IDS)}."
+            f"Model ids that work: {', '.join(MODEL_IDS)}. Of these, alas_hf reads any checkpoint of transformers that "
+            "puts audio into its prompt: --model alas_hf --model_args pretrained=<hub id or folder>."
         )

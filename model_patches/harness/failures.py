@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import wrapt
@@ -21,30 +20,10 @@ import wrapt
 from alas_metric.errors import FatalError, UnobtainableError
 from alas_metric.texts import one_line
 
-MAIN = "lmms_eval.__main__"
 tasks_loaded: set[str] = set()
 """The names of the ALAS tasks that this process was asked to load."""
 _LONGEST = 600
 """Characters that an exception of others gets in the last line."""
-
-
-def watch_runs() -> None:
-    """Watch the runs of `MAIN`, which imports our entry point before it defines them."""
-    main = sys.modules.get(MAIN)
-    if main is None:
-        wrapt.register_post_import_hook(watch, MAIN)
-    elif type(main) is ModuleType:
-        main.__class__ = _Incomplete
-
-
-class _Incomplete(ModuleType):
-    """`MAIN` while it is being executed; what it is asked for first is its main function."""
-
-    @property
-    def cli_evaluate(self) -> Any:
-        self.__class__ = ModuleType  # type: ignore[assignment]
-        watch(self)
-        return self.cli_evaluate
 
 
 def import_error() -> Exception | None:

@@ -30,6 +30,13 @@ class HuggingFaceModel(AlasModel):
         loading, others = LoadOptions.take(options)
         self.start(pretrained=pretrained, options=others, load_arguments=loading.chosen(), **place)
 
+    def adapter_of_its_type(self, system_prompt: str | None) -> SpeechAdapter:
+        """Return the adapter of the checkpoint's model type, with a system turn if one is given."""
+        named = {} if system_prompt is None else {"system_prompt": system_prompt}
+        adapter: HuggingFaceAdapter = adapter_for(self.model.config.model_type)(self.model, self.processor, **named)
+        adapter.require()
+        return adapter
+
 
 class AlasHf(HuggingFaceModel, PlainModel):
     """``alas_hf``: any model of transformers that takes audio placeholders, on ALAS tasks and on audio questions.
@@ -62,7 +69,4 @@ class AlasHf(HuggingFaceModel, PlainModel):
 
     def make_adapter(self) -> SpeechAdapter:
         """Return the family's own adapter where there is one, else the general one."""
-        named = {} if self.system_prompt is None else {"system_prompt": self.system_prompt}
-        adapter: HuggingFaceAdapter = adapter_for(self.model.config.model_type)(self.model, self.processor, **named)
-        adapter.require()
-        return adapter
+        return self.adapter_of_its_type(self.system_prompt)

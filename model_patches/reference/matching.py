@@ -7,6 +7,7 @@ the speech regions alone, one after the other, as if the silence between them we
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,13 @@ SILENCE_DB = -80.0
 
 Span = tuple[float, float]
 
+_SPOKEN = frozenset(
+    "%\u2030&@#+=\u00d7\u00f7\u00b1\u00b0\u2103\u2109\u00a7\u2116\u2212\uff05\uff06\uff0b\uff1d\uff20\uff03"
+)
+"""Symbols that are read aloud, beside those of currencies."""
+_MINUS = re.compile(r"-(?=\d)")
+_WORD = re.compile(r"\S+")
+
 
 def ordered(spans: Sequence[Span], duration: float) -> list[Span]:
     """Clip spans into [0, duration], make the starts non-decreasing and no end earlier than its start."""
@@ -47,7 +55,8 @@ def alignment_pieces(transcript: str, units: Sequence[Unit]) -> list[str]:
     """Return each unit's text as it enters the alignment, after a space where the transcript has one.
 
     All-capitals transcripts are lower-cased, since Whisper spells capitals out letter by letter. Characters
-    that Whisper's tokenizer cannot give back become question marks. Both keep the length of every unit.
+    that Whisper's tokenizer cannot give back become question marks. Both keep the length of every unit. Symbols that
+    are spoken but stand alone (``2 + 2``) stay behind the unit before them, so that their time is nobody else's.
 
     Args:
         transcript: the text that the units' spans refer to.
@@ -59,13 +68,37 @@ def alignment_pieces(transcript: str, units: Sequence[Unit]) -> list[str]:
     Example:
         >>> alignment_pieces("SO -- HELP!", [Unit("SO", 0, 2), Unit("HELP!", 6, 10)])
         ['so', ' help!']
+        >>> alignment_pieces("2 + 2 -- ok", [Unit("2", 0, 1), Unit("2", 4, 5), Unit("ok", 9, 11)])
+        ['2 +', ' 2', ' ok']
     """
     texts = ["".join("?" if c == "\ufffd" or "\ud800" <= c <= "\udfff" else c for c in u.text) for u in units]
     if "".join(texts).isupper():
         texts = [_lower(text) for text in texts]
     gaps = [transcript[a.end : b.start] for a, b in itertools.pairwise(units)]
     spaces = ["", *(" " if any(map(str.isspace, gap)) else "" for gap in gaps)]
-    return [space + text for space, text in zip(spaces, texts, strict=True)]
+    if not units:
+        return []
+    before, *behind = map(_standing, [" " + transcript[: units[0].start], *gaps, transcript[units[-1].end :] + " "])
+    pieces = [space + text + symbols for space, text, symbols in zip(spaces, texts, behind, strict=True)]
+    return [f"{before} {pieces[0]}".lstrip(), *pieces[1:]]
+
+
+def _standing(gap: str) -> str:
+    """Return the symbols that are spoken and stand between spaces in what lies between two units."""
+    words = gap.split()
+    # What no space parts from a unit belongs to its text.
+    apart = words[not gap[:1].isspace() : len(words) - (not gap[-1:].isspace())]
+    return "".join(f" {word}" for word in apart if all(map(is_spoken_symbol, word)))
+
+
+def is_spoken_symbol(character: str) -> bool:
+    """Tell whether a character that is no letter or digit is read aloud, as % and $ are.
+
+    Example:
+        >>> [is_spoken_symbol(c) for c in "%€+,-~"]
+        [True, True, True, False, False, False]
+    """
+    return character in _SPOKEN or unicodedata.category(character) == "Sc"
 
 
 def _lower(text: str) -> str:
@@ -74,7 +107,7 @@ def _lower(text: str) -> str:
 
 
 def join_pieces(pieces: Sequence[str], leading: str) -> tuple[str, list[tuple[int, int]]]:
-    """Join pieces to one text and find the core of each, from its first to its last letter or digit.
+    """Join pieces to one text and find the core of each, from the first to the last character that is spoken.
 
     Args:
         pieces: at least one, as `alignment_pieces` returns, or a part of it.
@@ -94,9 +127,14 @@ def join_pieces(pieces: Sequence[str], leading: str) -> tuple[str, list[tuple[in
 
 
 def _core(text: str) -> tuple[int, int]:
-    found = [i for i, c in enumerate(text) if c.isalnum()]
-    if not found:
+    """Return the span of what is spoken of a piece's unit: the word with letters or digits; others stand beside it."""
+    words = list(_WORD.finditer(text))
+    word = next((w for w in words if any(map(str.isalnum, w.group()))), None)
+    if word is None:
         return len(text) - len(text.lstrip()), len(text)
+    found = [i for i in range(*word.span()) if text[i].isalnum() or is_spoken_symbol(text[i])]
+    if _MINUS.match(text, word.start()):
+        found.insert(0, word.start())
     end = found[-1] + 1
     while end < len(text) and unicodedata.category(text[end]).startswith("M"):
         end += 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import median_filter
+from scipy.signal import butter, sosfilt
 
 from model_patches.reference.matching import (
     FRAME,
@@ -18,6 +20,25 @@ from model_patches.reference.matching import (
     Span,
 )
 
+REACH_FRAMES = 12
+"""How far faint sound beside a region belongs to it: the ends of words are fricatives that fade."""
+NOISE_MARGIN = 0.15
+"""Kept around what is found in the band of voices: a word may begin or end with sound that is not in it."""
+VOICED_BAND = (200.0, 1000.0)
+"""Hz."""
+CODEC_DB = -60.0
+"""Below this level sound must come and go to count: codecs leave an even noise where there was none."""
+EVEN_DB = 10.0
+DIGITAL_DB = -95.0
+"""Below this level there are zeros that no microphone gave."""
+CLEAR_DB = 20.0
+"""Noise that is less than this below the speech's peak is near."""
+VOICED_DB = 15.0
+"""The same in the band of voices: with less nothing is cut."""
+
+MIN_WORD = 0.02
+"""Seconds that a word lasts at least; what is shorter was pushed to the edge of its region."""
+
 # ---- silence -----------------------------------------------------------------------------------------------
 
 
@@ -26,8 +47,9 @@ def speech_regions(audio: np.ndarray, margin: float = MARGIN) -> list[Span]:
 
     A frame's level is compared with two thresholds set from the recording's own noise floor and peak: a
     region extends over frames above the lower one and must hold some above the upper one, so that the quiet
-    ends of words stay in and bumps of the noise stay out. Where noise is within 20 dB of the speech
-    everything is speech: silence that is kept costs little, a word that is cut costs much.
+    ends of words stay in and bumps of the noise stay out. Quieter sound that leads up to a region or fades from it
+    belongs to it. Where noise is within 20 dB of the speech only the band of voices is looked at, with more kept around
+    it; where noise is near there too everything is speech: silence that is kept costs little, a word that is cut much.
 
     Args:
         audio: samples, shape ``(num_samples,)``.
@@ -43,38 +65,87 @@ def speech_regions(audio: np.ndarray, margin: float = MARGIN) -> list[Span]:
         [(1.0, 2.0)]
     """
     levels = _frame_levels(audio)
-    thresholds = _thresholds(levels)
-    if thresholds is None:
+    found = _thresholds(levels)
+    if found is None:
         return []
-    low, high = thresholds
-    runs = _join(_runs(levels >= low), round(MIN_PAUSE * SAMPLE_RATE / HOP))
-    loud = np.concatenate([[0], np.cumsum(levels >= high)])
-    spoken = [(a, b) for a, b in runs if loud[b] - loud[a] >= MIN_SPEECH_FRAMES] or runs
     duration = len(audio) / SAMPLE_RATE
-    return [_region(a, b, margin, duration) for a, b in spoken]
+    if found.contrast < CLEAR_DB:
+        levels = _frame_levels(_voiced_band(audio))
+        found = _thresholds(levels, least=10.0)
+        if found is None or found.contrast < VOICED_DB:
+            return [(0.0, duration)]
+        margin = NOISE_MARGIN if margin else 0.0
+    runs = _join(_runs(levels >= found.low), round(MIN_PAUSE * SAMPLE_RATE / HOP))
+    loud = np.concatenate([[0], np.cumsum(levels >= found.high)])
+    spoken = [(a, b) for a, b in runs if loud[b] - loud[a] >= MIN_SPEECH_FRAMES] or runs
+    faint = levels >= found.faint
+    reached = [(a - _num_leading(faint[:a][::-1]), b + _num_leading(faint[b:])) for a, b in spoken]
+    return _apart([_region(a, b, margin, duration) for a, b in reached])
+
+
+def _num_leading(active: np.ndarray) -> int:
+    """Return how many values are true before the first that is not, at most `REACH_FRAMES`."""
+    near = active[:REACH_FRAMES]
+    return int(np.append(near, False).argmin())
+
+
+def _apart(regions: Sequence[Span]) -> list[Span]:
+    """Join regions that touch: their margins may reach into one another."""
+    joined: list[Span] = []
+    for start, end in regions:
+        if joined and start <= joined[-1][1]:
+            start = joined.pop()[0]
+        joined.append((start, end))
+    return joined
+
+
+def _voiced_band(audio: np.ndarray) -> np.ndarray:
+    """Return the part of the sound in which voices are strongest and broad noise is weak."""
+    band = butter(2, VOICED_BAND, btype="bandpass", fs=SAMPLE_RATE, output="sos")
+    return np.asarray(sosfilt(band, audio))
+
+
+@dataclass(frozen=True)
+class _Thresholds:
+    """Levels in dB: of what may belong to speech beside it, of speech, of what must be in it; and peak above noise."""
+
+    faint: float
+    low: float
+    high: float
+    contrast: float
 
 
 def _frame_levels(audio: np.ndarray) -> np.ndarray:
     """Return the level of every frame in dB of full scale, shape ``(num_frames,)``."""
     samples = np.asarray(audio, dtype=np.float64)
-    # A constant offset is no sound, but its energy would hide all silence.
-    power = (samples - (samples.mean() if len(samples) else 0.0)) ** 2
+    # A constant offset is no sound, but its energy would hide all silence. The median: speech has a mean of its own.
+    power = (samples - (np.median(samples) if len(samples) else 0.0)) ** 2
     num_frames = max(0, -(-(len(power) - FRAME) // HOP)) + 1
     power = np.pad(power, (0, (num_frames - 1) * HOP + FRAME - len(power)))
     frames = np.lib.stride_tricks.sliding_window_view(power, FRAME)[::HOP]
     return np.asarray(10 * np.log10(frames.mean(axis=-1) + 1e-12))
 
 
-def _thresholds(levels: np.ndarray) -> tuple[float, float] | None:
-    """Return the lower and the upper threshold in dB, or None if nothing is above digital silence."""
+def _thresholds(levels: np.ndarray, least: float = 20.0) -> _Thresholds | None:
+    """Return the thresholds, or None if there is nothing but digital silence or the even noise of a codec.
+
+    Args:
+        levels: of the frames, in dB.
+        least: what is less than this below the peak is speech in any case.
+    """
     # A median over 90 ms: a click must not set the peak.
     peak = float(median_filter(levels, size=min(9, len(levels)), mode="nearest").max())
     if peak < SILENCE_DB:
         return None
     # Zeros that somebody padded say nothing about the noise of the rest.
     floor = float(np.percentile(levels[levels > SILENCE_DB], 10))
-    high = float(np.clip(floor + 12, peak - 40, peak - 20))
-    return min(high, max(high - 6, floor + 4)), high
+    if peak < CODEC_DB and peak - floor < EVEN_DB:
+        return None
+    high = float(np.clip(floor + 12, peak - 40, peak - least))
+    low = min(high, max(high - 6, floor + 4))
+    quiet = float(np.percentile(levels[levels > DIGITAL_DB], 10))
+    faint = min(low, max(max(quiet, SILENCE_DB) + 4, peak - 55))
+    return _Thresholds(faint, low, high, peak - quiet)
 
 
 def _runs(active: np.ndarray) -> list[tuple[int, int]]:
@@ -107,23 +178,31 @@ def pack(audio: np.ndarray, regions: Sequence[Span]) -> np.ndarray:
     return np.concatenate([audio[round(a * SAMPLE_RATE) : round(b * SAMPLE_RATE)] for a, b in regions])
 
 
-def unpack_span(span: Span, regions: Sequence[Span]) -> Span:
-    """Map a span of packed time back to the recording.
+def unpack_spans(spans: Sequence[Span], regions: Sequence[Span]) -> list[Span]:
+    """Map the words of packed time back to the recording.
 
-    A span over a cut is clipped to the region that holds most of it: a word is not spoken on both sides of a
-    silence.
+    A word is not spoken on both sides of a silence: each cut lies at the border of two words, the nearest one, and the
+    words before it end before the silence. Which word a few milliseconds reach into decides nothing.
 
     Args:
-        span: (start, end) in packed seconds.
+        spans: (start, end) of the words in packed seconds, ordered; at least one.
         regions: as `speech_regions` returns, at least one.
 
     Returns:
-        (start, end) in seconds of the recording, inside one region.
+        (start, end) of each in seconds of the recording, inside one region and, where it has room, `MIN_WORD` long.
+
+    Example:
+        >>> unpack_spans([(0.0, 1.05), (1.1, 1.8)], [(1.0, 2.0), (3.0, 4.0)])
+        [(1.0, 2.0), (3.1, 3.8)]
     """
     lengths = np.array([b - a for a, b in regions])
     ends = np.cumsum(lengths)
-    starts = ends - lengths
-    overlap = np.minimum(span[1], ends) - np.maximum(span[0], starts)
-    k = int(np.argmax(overlap))
-    start, end = np.clip(span, starts[k], ends[k]) - starts[k] + regions[k][0]
-    return float(start), float(end)
+    times = np.asarray(spans, dtype=np.float64)
+    borders = np.concatenate([times[:1, 0], (times[:-1, 1] + times[1:, 0]) / 2, times[-1:, 1]])
+    words_before = np.abs(borders - ends[:-1, None]).argmin(axis=1)
+    of_word = np.searchsorted(words_before, np.arange(len(times)), side="right")
+    first, last = (ends - lengths)[of_word], ends[of_word]
+    start = np.clip(times[:, 0], first, np.maximum(first, last - MIN_WORD))
+    end = np.minimum(np.maximum(times[:, 1], start + MIN_WORD), last)
+    shift = np.array([a for a, _ in regions])[of_word] - first
+    return [(float(a), float(b)) for a, b in zip(start + shift, end + shift, strict=True)]

@@ -1,13 +1,13 @@
 """Word timestamps from Whisper, the reference that a model's alignment is compared with.
 
 Mode ``align`` (default) takes the known transcript and reads the times off Whisper's cross-attention by
-teacher forcing (`whisper.timing.find_alignment`). Mode ``transcribe`` lets Whisper recognise the words first
+teacher forcing (`model_patches.reference.attention`). Mode ``transcribe`` lets Whisper recognise the words first
 and matches them with the transcript by edit distance, as the authors of ALAS did in spirit; it depends on
 recognition errors.
 
-That routine tiles the audio without gaps and starts its first word at 0.0, so silence is cut out before and
-put back after. Words are found in Whisper's pieces by character offsets: it splits at hyphens and
-punctuation, and what it gives to a comma is the pause, which belongs to no word.
+Either tiles the audio without gaps and starts its first word at 0.0, so silence is cut out before and put back after.
+Words are found in Whisper's tokens by character offsets, in any script: what it gives to a comma is the pause, which
+belongs to no word.
 """
 
 from __future__ import annotations
@@ -26,34 +26,38 @@ import filelock
 import numpy as np
 import torch
 import whisper
-import whisper.timing
 import whisper.tokenizer
 from loguru import logger
 
-from alas_metric.document.paths import WordTiming
-from alas_metric.document.units import Unit, split_units
+from alas_metric.document.paths import WordTiming, word_boundaries
+from alas_metric.document.units import Unit, is_spaceless, split_units
 from alas_metric.errors import FatalError, SkipDocument, UnobtainableError
+from model_patches.reference import attention
+from model_patches.reference.attention import Head
 from model_patches.reference.cache import AlignmentCache
+from model_patches.reference.calibration import KnownSpeech, in_one, known_speech
 from model_patches.reference.matching import (
     HOP,
     SAMPLE_RATE,
+    Piece,
     Span,
     alignment_pieces,
     fill_gaps,
     join_pieces,
-    match_words,
-    normalise,
     ordered,
     place_pieces,
     span_times,
     spread,
 )
-from model_patches.reference.silence import pack, speech_regions, unpack_span
+from model_patches.reference.silence import pack, speech_regions, unpack_spans
 from model_patches.reference.windows import windows
+from model_patches.reference.written import spans_of_written
 
 MODES = ("align", "transcribe")
 MAX_SAMPLES = whisper.audio.N_SAMPLES  # 30 s, Whisper's window
-UNSPACED_LANGUAGES = {"zh", "ja", "th", "lo", "my", "km", "yue"}
+_NUM_ALONE = 8
+_WORST_ERROR = 0.15
+"""Seconds, the median on the speech with exact times, from which on a checkpoint's heads are called into question."""
 
 
 @contextmanager
@@ -82,9 +86,8 @@ class WhisperReference:
         mode: ``align`` for the known transcript by teacher forcing, ``transcribe`` for recognition first.
         device: ``cuda``, ``cuda:1``, ``cpu``; None takes CUDA where there is one. Whisper's timing needs
             float64 and does not run on MPS, for which the CPU is taken.
-        heads: the cross-attention heads that follow the audio, as ``layer:head;layer:head``. By default those
-            known for official checkpoints (recognised by content, under any file name), else all of the upper
-            half of the decoder.
+        heads: the cross-attention heads that follow the audio, as ``layer:head;layer:head``; by default those that
+            follow speech with exact times best, whatever the checkpoint is called.
         cache: where results are kept; None keeps nothing.
 
     Raises:
@@ -116,6 +119,7 @@ class WhisperReference:
         self._cache = cache
         self._fingerprint: str | None = None
         self._model: whisper.Whisper | None = None
+        self._chosen: list[Head] = []
 
     @property
     def name(self) -> str:
@@ -163,7 +167,7 @@ class WhisperReference:
         pieces = alignment_pieces(transcript, units)
         find = self._align if self.mode == "align" else self._place_by_recognition
         spans = ordered(find(packed, pieces, language), len(packed) / SAMPLE_RATE)
-        spans = ordered([unpack_span(span, regions) for span in spans], duration)
+        spans = ordered(unpack_spans(spans, regions), duration)
         self._write(key, {"words": [[u.text, *span] for u, span in zip(units, spans, strict=True)]})
         return [WordTiming(unit.text, *span) for unit, span in zip(units, spans, strict=True)]
 
@@ -211,18 +215,17 @@ class WhisperReference:
         self, audio: np.ndarray, pieces: Sequence[str], tokenizer: whisper.tokenizer.Tokenizer
     ) -> list[Span] | None:
         """Align what fits into one pass of Whisper; None if it does not or there is no audio."""
-        leading = "" if tokenizer.language in UNSPACED_LANGUAGES else " "
+        leading = "" if is_spaceless(pieces[0]) else " "
         text, cores = join_pieces(pieces, leading)
         tokens = _encode(tokenizer, text)
-        # One position of Whisper's encoder is two frames: below that there is nothing to attend to.
-        num_frames = len(audio) // HOP
-        if len(tokens) > self._max_tokens(tokenizer) or len(audio) > MAX_SAMPLES or num_frames < 2:
+        num_frames = len(audio) // (2 * HOP)
+        if len(tokens) > self._max_tokens(tokenizer) or len(audio) > MAX_SAMPLES or num_frames < 1:
             return None
         model = self._load()
-        mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(audio), model.dims.n_mels, device=model.device)
-        with _threads_kept():
-            timings = whisper.timing.find_alignment(model, tokenizer, tokens, mel, num_frames)
-        found = place_pieces(text, [(_num_bytes(tokenizer, t.tokens), t.start, t.end) for t in timings])
+        heads = self._choose_heads()
+        reading = attention.read(model, tokenizer, tokens, _mel(model, audio), num_frames, _places(heads))
+        starts = attention.token_starts(reading, [head.lag for head in heads])
+        found = _timed_pieces(tokenizer, text, tokens, starts)
         if not found:
             raise SkipDocument("no_word_timestamps", f"Whisper aligned no word of {text!r}")
         return span_times(cores, found)
@@ -265,13 +268,8 @@ class WhisperReference:
         heard, spans = _recognised_words(self._decode(packed, language, word_timestamps=True))
         if not heard:
             return [], 0
-        # A word without letters that compare (impossible for units, possible for Whisper's) equals nothing.
-        reference = [normalise(piece) or "\0reference" for piece in pieces]
-        hypothesis = [normalise(word) or "\0hypothesis" for word in heard]
-        matched = match_words(reference, hypothesis)
-        num_equal = sum(j >= 0 and reference[i] == hypothesis[j] for i, j in enumerate(matched))
-        spans = ordered(spans, duration)
-        return fill_gaps([None if j < 0 else spans[j] for j in matched], duration), num_equal
+        found, num_equal = spans_of_written(pieces, heard, ordered(spans, duration))
+        return fill_gaps(found, duration), num_equal
 
     # ---- Whisper itself ----
 
@@ -291,6 +289,11 @@ class WhisperReference:
 
     def _tokenizer(self, language: str) -> whisper.tokenizer.Tokenizer:
         model = self._load()
+        if not model.is_multilingual and whisper.tokenizer.TO_LANGUAGE_CODE.get(language.lower(), language) != "en":
+            raise FatalError(
+                f"{self.name} knows English only, and the language of the speech is said to be {language!r}: take a "
+                "multilingual checkpoint, such as alas_reference=whisper:large-v3, or say what it is by alas_language"
+            )
         try:
             return whisper.tokenizer.get_tokenizer(
                 model.is_multilingual,
@@ -317,18 +320,58 @@ class WhisperReference:
         return self._model
 
     def _set_heads(self, model: whisper.Whisper) -> None:
-        """Choose the alignment heads: the argument, else the official ones, else Whisper's default."""
+        """Set the heads of Whisper's own word timestamps: the argument, else the official ones, else its default."""
+        known = {digest: name for name, digest in _official_hashes().items()}
         if self.heads is not None:
             _set_head_mask(model, _parse_heads(self.heads))
-        elif self._official is None:
-            known = {digest: name for name, digest in _official_hashes().items()}
-            if self.fingerprint in known:
-                model.set_alignment_heads(whisper._ALIGNMENT_HEADS[known[self.fingerprint]])
-            else:
-                logger.warning(
-                    f"{self.name} is no official checkpoint, its alignment heads are unknown: taking all "
-                    "heads of the decoder's upper half; alas_whisper_heads=layer:head;layer:head names others"
-                )
+        elif self._official is None and self.fingerprint in known:
+            model.set_alignment_heads(whisper._ALIGNMENT_HEADS[known[self.fingerprint]])
+
+    def _choose_heads(self) -> list[Head]:
+        """Return the heads that follow the speech, measured once on speech with exact times."""
+        if not self._chosen:
+            speech = known_speech()
+            audio = np.concatenate([known.audio for known in speech])
+            key = self._key(audio, "\n".join(known.transcript for known in speech), "heads", "en")
+            chosen = _stored_heads(self._read(key)) or self._measure_heads(speech)
+            self._write(key, {"heads": [[h.layer, h.head, h.lag] for h in chosen]})
+            self._chosen = chosen
+        return self._chosen
+
+    def _measure_heads(self, speech: Sequence[KnownSpeech]) -> list[Head]:
+        wanted = _parse_heads(self.heads) if self.heads else attention.all_heads(self._load())
+        number = len(wanted) if self.heads else attention.NUM_HEADS
+        # Sentences in a row tell most; a small checkpoint may have learned from single utterances only.
+        for passes in ([in_one(speech)], speech[:_NUM_ALONE]):
+            found = np.concatenate([self._borders(known, wanted) for known in passes], axis=-1)
+            truth = np.concatenate([word_boundaries(known.words) for known in passes])
+            chosen, error = attention.choose_heads(found, truth, wanted, number)
+            if error <= _WORST_ERROR:
+                break
+        places = _format_heads(_places(chosen))
+        logger.info(
+            f"{self.name}: heads {places} follow speech with exact times to within {error * 1000:.0f} ms (median)"
+        )
+        if error > _WORST_ERROR:
+            logger.warning(
+                f"{self.name}: no head of this checkpoint follows English speech well: the borders of words are "
+                f"{error * 1000:.0f} ms off (median); alas_whisper_heads=layer:head;layer:head names others"
+            )
+        return chosen
+
+    def _borders(self, speech: KnownSpeech, heads: Sequence[tuple[int, int]]) -> np.ndarray:
+        """Return where the words meet by each head and both readings, in seconds, shape ``(num_heads, 2, ...)``."""
+        model, tokenizer = self._load(), self._tokenizer("en")
+        text, cores = join_pieces(alignment_pieces(speech.transcript, split_units(speech.transcript)), " ")
+        tokens = _encode(tokenizer, text)
+        num_frames = len(speech.audio) // (2 * HOP)
+        reading = attention.read(model, tokenizer, tokens, _mel(model, speech.audio), num_frames, heads)
+
+        def borders(starts: np.ndarray) -> np.ndarray:
+            spans = span_times(cores, _timed_pieces(tokenizer, text, tokens, starts * attention.FRAME_SECONDS))
+            return word_boundaries([WordTiming("", *span) for span in spans])
+
+        return np.apply_along_axis(borders, -1, reading.starts)
 
     # ---- cache ----
 
@@ -381,6 +424,18 @@ def _set_head_mask(model: whisper.Whisper, pairs: Sequence[tuple[int, int]]) -> 
             )
         mask[layer, head] = True
     model.register_buffer("alignment_heads", mask.to_sparse(), persistent=False)
+
+
+def _places(heads: Sequence[Head]) -> list[tuple[int, int]]:
+    return [(head.layer, head.head) for head in heads]
+
+
+def _stored_heads(payload: dict[str, Any] | None) -> list[Head] | None:
+    """Read cached heads; None where they are none."""
+    try:
+        return [Head(int(layer), int(head), float(lag)) for layer, head, lag in (payload or {})["heads"]]
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 # ---- checkpoints -------------------------------------------------------------------------------------------
@@ -484,13 +539,24 @@ def _speech(audio: np.ndarray) -> list[Span]:
     return regions
 
 
+def _mel(model: whisper.Whisper, audio: np.ndarray) -> torch.Tensor:
+    return whisper.log_mel_spectrogram(whisper.pad_or_trim(audio), model.dims.n_mels, device=model.device)
+
+
 def _encode(tokenizer: whisper.tokenizer.Tokenizer, text: str) -> list[int]:
     # Whatever looks like a special token in a transcript is text.
     return list(tokenizer.encode(text, disallowed_special=()))
 
 
-def _num_bytes(tokenizer: whisper.tokenizer.Tokenizer, tokens: Sequence[int]) -> int:
-    return sum(len(tokenizer.encoding.decode_single_token_bytes(token)) for token in tokens)
+def _timed_pieces(
+    tokenizer: whisper.tokenizer.Tokenizer, text: str, tokens: Sequence[int], starts: np.ndarray
+) -> list[Piece]:
+    """Lay tokens over the text, those of one character together: a token may be a part of one."""
+    _, groups = tokenizer.split_tokens_on_unicode(list(tokens))
+    ends = np.cumsum([len(group) for group in groups])
+    sizes = [sum(len(tokenizer.encoding.decode_single_token_bytes(token)) for token in group) for group in groups]
+    edges = zip(sizes, starts[ends - [len(group) for group in groups]], starts[ends], strict=True)
+    return place_pieces(text, [(size, float(start), float(end)) for size, start, end in edges])
 
 
 def _recognised_words(result: dict[str, Any]) -> tuple[list[str], list[Span]]:

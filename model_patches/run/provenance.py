@@ -58,7 +58,7 @@ def of_model(adapter: SpeechAdapter) -> dict[str, str]:
     """Return what a record says of the loaded model: number format, device, attention and prompts."""
     attention = getattr(adapter.model.config, "_attn_implementation", None)
     return {
-        "dtype": str(adapter.model.dtype).removeprefix("torch."),
+        "dtype": str(adapter.dtype).removeprefix("torch."),
         "device": adapter.device.type,
         "prompts": prompts_digest(adapter),
         **({"attention": str(attention)} if attention else {}),

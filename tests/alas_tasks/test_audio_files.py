@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import struct
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
-from worlds import SAMPLE_RATE, encoded, speech_like
+from worlds import CONTAINERS, SAMPLE_RATE, as_container, encoded, speech_like
 
 from alas_metric.errors import SkipDocument
 from alas_tasks import audio as audio_module
@@ -19,47 +18,6 @@ from alas_tasks.audio import duration, load_audio
 
 SOUND = speech_like(6, seed=3)
 SECONDS = len(SOUND) / SAMPLE_RATE
-CONTAINERS = {
-    "mp3": ("mp3", "libmp3lame", 16_000),
-    "m4a": ("mp4", "aac", 16_000),
-    "mp4": ("mp4", "aac", 48_000),
-    "webm": ("webm", "libopus", 48_000),
-    "opus": ("ogg", "libopus", 48_000),
-    "amr": ("amr", "libopencore_amrnb", 8_000),
-    "3gp": ("3gp", "libopencore_amrnb", 8_000),
-    "aac": ("adts", "aac", 16_000),
-    "mkv": ("matroska", "flac", 16_000),
-}
-
-
-def as_container(sound: np.ndarray, kind: str, video: bool = False, path: Path | None = None, **options: str) -> bytes:
-    """Return 16 kHz sound in a container, as FFmpeg's libraries write it."""
-    name, codec, rate = CONTAINERS[kind]
-    file = io.BytesIO()
-    with av.open(str(path) if path else file, "w", format=name, options=options) as container:
-        picture = container.add_stream("mpeg4", rate=25) if video else None
-        if picture is not None:
-            picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
-        stream = container.add_stream(codec, rate=rate, layout="mono")
-        resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=rate)
-        frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1).astype(np.float32), format="fltp", layout="mono")
-        frame.sample_rate = SAMPLE_RATE
-        fifo = av.AudioFifo()
-        for part in (*resampler.resample(frame), *resampler.resample(None)):
-            part.pts = None
-            fifo.write(part)
-        size = stream.codec_context.frame_size or 1024
-        position = 0
-        while (part := fifo.read(size, partial=True)) is not None:
-            part.pts, part.time_base = position, Fraction(1, rate)
-            position += part.samples
-            container.mux(stream.encode(part))
-        container.mux(stream.encode(None))
-        if picture is not None:
-            still = av.VideoFrame.from_ndarray(np.zeros((48, 32), np.uint8), format="yuv420p")
-            container.mux(picture.encode(still))
-            container.mux(picture.encode(None))
-    return path.read_bytes() if path else file.getvalue()
 
 
 def length(content: Any) -> float:

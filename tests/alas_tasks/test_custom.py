@@ -10,6 +10,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
+import wrapt
 from lmms_eval import utils
 from lmms_eval.tasks import TaskManager
 from worlds import UTTERANCES, encoded, fatal, make_hub_cache, make_manifest, parquet_with_audio, sound_of
@@ -20,8 +21,9 @@ from alas_tasks.audio import load_audio
 from alas_tasks.custom import read_description
 from alas_tasks.description import check_name, choose_columns, find_data
 from alas_tasks.hub_layout import split_patterns
-from alas_tasks.manifests import read_manifest, read_words
-from model_patches.harness.task_files import with_task_files
+from alas_tasks.manifests import read_manifest
+from alas_tasks.word_columns import read_words
+from model_patches.harness.task_files import with_own_place, with_task_files
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +37,8 @@ def world(tmp_path, monkeypatch):
     cached = functools.partial(snapshot_download, cache_dir=tmp_path / "hub")
     monkeypatch.setattr("huggingface_hub.snapshot_download", cached)
     monkeypatch.setattr(datasets.Audio, "decode_example", None)
+    # What the entry point arranges.
+    monkeypatch.setattr(utils, "load_yaml_config", wrapt.FunctionWrapper(utils.load_yaml_config, with_own_place))
     return tmp_path
 
 
@@ -316,11 +320,96 @@ def test_names_that_yaml_would_read_otherwise(world, name):
     assert load(f"{name}.yaml").config.task == name
 
 
-def test_renamed_files_are_named(world):
+def test_renamed_files_work(world):
     alas("new-task", "mine", "--data", make_manifest(world))
     (world / "mine.yaml").rename(world / "yours.yaml")
-    with pytest.raises(FatalError, match=r"it is mine\.yaml"):
-        load("yours.yaml")
+    assert len(load("yours.yaml").test_docs()) == 6
+
+
+SPELLINGS = ["tasks/mine.yaml", "./tasks/mine.yaml", "tasks/../tasks/mine.yaml", "{world}/tasks/mine.yaml"]
+
+
+@pytest.mark.parametrize("spelling", [*SPELLINGS, "../{here}/tasks/mine.yaml"])
+def test_every_spelling_of_a_path(world, spelling, capsys):
+    alas("new-task", "mine", "--data", make_manifest(world / "data"), "--output", "tasks")
+    assert "lmms-eval --tasks tasks/mine.yaml " in capsys.readouterr().out
+    assert len(load(spelling.format(world=world, here=world.name)).test_docs()) == 6
+
+
+@pytest.mark.parametrize("folder", ["a b", "a [1]", "[ab]", "a*b?", "{a,b}", ".dot", "ä日本", "a#b%20", "$a", "~b"])
+def test_folders_of_every_name(world, folder, monkeypatch):
+    """Task, manifest and run in folders that something on the way could take for a pattern."""
+    alas("new-task", "mine", "--data", make_manifest(world / folder / "data"), "--output", world / folder / "tasks")
+    monkeypatch.chdir(world / folder)
+    (sample,) = (task := load("tasks/mine.yaml")).doc_to_visual(task.test_docs()[1])
+    assert load_audio(sample.audio).size > 8000
+
+
+def test_a_task_travels_with_its_data(world):
+    """Paths in the file are relative to it."""
+    alas("new-task", "mine", "--data", make_manifest(world / "here" / "data"), "--output", world / "here" / "tasks")
+    text = (world / "here" / "tasks" / "mine.yaml").read_text()
+    assert str(world) not in text and "data: ../data/manifest.jsonl" in text
+    (world / "here").rename(world / "there")
+    assert len(load("there/tasks/mine.yaml").test_docs()) == 6
+
+
+def test_an_existing_file_is_not_overwritten(world):
+    manifest = make_manifest(world)
+    alas("new-task", "mine", "--data", manifest)
+    with pytest.raises(FatalError, match=r"mine\.yaml exists; --force overwrites it"):
+        alas("new-task", "mine", "--data", manifest, "--prompt", "What?")
+    assert load("mine.yaml").test_docs()[0]["instruction"] == "What time is it"
+    alas("new-task", "mine", "--data", manifest, "--prompt", "What?", "--force")
+    assert load("mine.yaml").test_docs()[0]["instruction"] is None
+
+
+def test_what_was_understood_is_shown(world, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    rows = read_manifest(make_manifest(world / "data"))
+    for row in rows:
+        row.pop("speaker")
+        row |= {"mood": "calm", "t_start": 0, "transcript": row["transcript"] + " <noise>"}
+        row["words"] = [{**word, "start": word["start"] * 1000, "end": word["end"] * 1000} for word in row["words"]]
+    rows[3]["transcript"], rows[4]["transcript"] = "<MUSIC>", "привет"
+    path = write(world / "data" / "m.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert alas("new-task", "mine", "--data", path, "--language", "en") == 0
+    shown = capsys.readouterr().out
+    for line in ("transcript", "mood", "(not used)", "eleven o'clock had struck <noise>", "What time is it"):
+        assert line in shown
+    total = sum(len(sound_of(text, seed)) / 16000 for seed, (text, _, _) in enumerate(UTTERANCES.values()))
+    assert f"6 rows, {total:.1f} s of audio" in shown
+    for odd in (
+        "t_start: looks like a time",
+        "word times of 6 of 6 rows go beyond their audio",
+        "5 tags in transcripts are not taken for words: <noise>, <MUSIC>",
+        "1 of 6 transcripts hold no word",
+        "transcripts in several scripts: Latin 4, Cyrillic 1",
+        "no speaker is known",
+    ):
+        assert f"odd: {odd}" in shown, shown
+
+
+def test_a_language_that_the_script_denies(world, capsys):
+    (world / "a.wav").write_bytes(encoded(sound_of("x"), kind="WAV"))
+    path = write(world / "m.jsonl", json.dumps({"audio": "a.wav", "text": "今天天气很好"}))
+    alas("new-task", "mine", "--data", path)
+    assert (
+        "the language is en, the transcripts are in Han: --language ja or ko or yue or zh?" in capsys.readouterr().out
+    )
+    alas("new-task", "mine", "--data", path, "--language", "zh", "--force")
+    assert "the language is" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("columns", ["{audio: audio, transcript: 7}", "{audio: audio, transcripts: text}"])
+def test_columns_that_are_none(world, columns):
+    make_manifest(world)
+    alas("new-task", "mine", "--data", "manifest.jsonl")
+    text = (world / "mine.yaml").read_text()
+    start, end = text.index("    columns:"), text.index("    language:")
+    (world / "mine.yaml").write_text(f"{text[:start]}    columns: {columns}\n{text[end:]}")
+    with fatal("columns: transcripts?: "):
+        load("mine.yaml")
 
 
 def test_other_yaml_files_are_left_to_the_harness(world):

@@ -10,7 +10,7 @@ import pytest
 from fuzzing import damage, fuzz, memory_below
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import encoded, speech_like
+from worlds import as_container, encoded, speech_like
 
 from alas_metric.errors import SkipDocument
 from alas_tasks.audio import SAMPLE_RATE, load_audio
@@ -22,12 +22,15 @@ KINDS = {
     "WAV, stereo": {"kind": "WAV"},
     "OGG": {"kind": "OGG"},
     "MP3": {"kind": "MP3"},
+    **{kind: {"container": kind} for kind in ("m4a", "webm", "amr", "mkv")},
 }
 
 
 @functools.cache
 def whole(kind: str) -> bytes:
     sound = speech_like(1, seed=1)
+    if "container" in KINDS[kind]:
+        return as_container(sound, kind)
     return encoded(np.stack([sound, sound], 1) if "stereo" in kind else sound, **KINDS[kind])
 
 

@@ -22,8 +22,9 @@ from alas_metric.errors import FatalError
 from alas_tasks.custom import load_documents, read_description, task_yaml
 from alas_tasks.description import ALIASES, Description, describe
 from alas_tasks.documents import FEATURES
-from alas_tasks.manifests import read_manifest, read_words
+from alas_tasks.manifests import read_manifest
 from alas_tasks.speech import doc_to_visual
+from alas_tasks.word_columns import read_words
 
 ROLES = ("transcript", "question", "answer", "words", "speaker", "id")
 timestamps = st.lists(
@@ -43,7 +44,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def documents(path: Path, labels: list[str] | None = None) -> Any:
     """Return the documents of a manifest, None if it is refused; the refusal must name the file."""
     try:
-        description = describe(str(path), {}, labels=labels, prompt="What?")
+        description, _, _ = describe(str(path), {}, labels=labels, prompt="What?")
         made = load_documents("fuzz", description)
     except FatalError as error:
         assert path.name in str(error) or "no column with audio" in str(error), error

@@ -66,7 +66,7 @@ _HYBRID = {
     "max_position_embeddings": 8192,
     "num_nextn_predict_layers": 1,
 }
-"""One layer of each kind, and one that predicts a second token ahead, which is no layer of the stack."""
+"""One layer of each kind, and a head that predicts a second token, which transformers does not load."""
 
 
 def make_nemotron_h_omni(folder: Path) -> Path:

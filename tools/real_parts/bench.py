@@ -13,6 +13,7 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +21,33 @@ import numpy as np
 import torch
 from connectors import CONNECTORS, token_accuracy
 from features import SECONDS_PER_POSITION, load_shard
-from forms import PRODUCT, TRIED, Form
+from forms import TRIED, Form
 from parts import default_work
 from speech import Utterance
 from states import OPENINGS, Listener, States
 from tqdm import tqdm
 
-from alas_metric import WordTiming, score_pair, score_record
+from alas_metric import Measurement, WordTiming, score_record
 from alas_metric.corpus.aggregate import layer_items, layer_samples, layer_values
-from alas_metric.corpus.bootstrap import headline_samples, interval
+from alas_metric.corpus.bootstrap import Samples
 from alas_metric.corpus.layers import headline
-from alas_metric.document.record import STATES
+from alas_metric.document.measure import Layers
 from alas_metric.document.scores import DocumentScores
+from alas_metric.document.similarity import FORMS
 
-FITTED = 10
-"""Shards of Piper that the connectors are fitted to."""
+FITTED = {"joe": 10}
+"""Shards of the training split by voice that the connectors are fitted to, unless the command line names others."""
 HEARD = {"joe": 2}
-"""Shards of the test split by voice that are scored."""
-METRICS = ("alas_skill", "alas_evidence", "frame_skill")
+"""Shards of the test split by voice that are scored, likewise."""
+METRICS = (
+    *(f"{name}_{form}" for name in ("alas_skill", "alas_evidence", "frame_skill") for form in FORMS),
+    *("retrieval_skill", "cka", "cka_evidence"),
+)
+"""What is tabulated, of the product's metrics."""
+SKILLS = tuple(f"alas_skill_{form}" for form in FORMS)
 OTHERS = tuple(name for name in CONNECTORS if name != "ridge")
+SURE = 0.025
+"""A layer is sure of an order that at most this share of the resamples turns round."""
 
 
 @dataclass(frozen=True)
@@ -47,49 +56,63 @@ class Curve:
 
     Args:
         values: of each layer, 0 to L.
-        samples: the same in each resample, (resamples, L + 1).
+        samples: the same in each resample.
     """
 
     values: np.ndarray
-    samples: np.ndarray
+    samples: Samples
 
     @property
     def mean(self) -> float:
         """The headline, the mean over layers 1 to L."""
         return float(headline(self.values.tolist()) or np.nan)
 
-    @property
-    def mean_interval(self) -> tuple[float | None, float | None]:
-        """95 % interval of the headline."""
-        return interval(headline_samples(self.samples))
-
     def wrongly_below(self, other: Curve) -> np.ndarray:
         """Return for each layer how often a resample does not put this curve above the other one."""
-        return (self.samples <= other.samples).mean(axis=0)
+        return np.asarray((self.samples.values <= other.samples.values).mean(axis=0))
 
 
 @dataclass
 class Bench:
-    """Curves of one language model by form, connector and metric."""
+    """Curves of one language model by metric and connector."""
 
     model: str
     utterances: int
     accuracy: float
-    curves: dict[tuple[str, str, str], Curve] = field(default_factory=dict)
+    curves: dict[tuple[str, str], Curve] = field(default_factory=dict)
+
+    def wrong_order(self, key: str) -> dict[str, np.ndarray]:
+        """Return by other connector how often each layer's bootstrap does not put ridge above it."""
+        ridge = self.curves[key, "ridge"]
+        return {other: ridge.wrongly_below(self.curves[key, other]) for other in OTHERS}
 
 
-def heard_states(listener: Listener, number: int) -> tuple[list[tuple[Utterance, States]], float]:
+@dataclass(frozen=True)
+class Speech:
+    """What the connectors are fitted to and what is scored.
+
+    Args:
+        fitted: shards of the training split by voice.
+        heard: shards of the test split by voice.
+        utterances: how many of the latter at most.
+    """
+
+    fitted: Mapping[str, int]
+    heard: Mapping[str, int]
+    utterances: int
+
+
+def heard_states(listener: Listener, speech: Speech) -> tuple[list[tuple[Utterance, States]], float]:
     """Return test utterances with their hidden states, and how often the ridge finds the spoken token.
 
     Args:
         listener: the language model.
-        number: how many utterances at most.
+        speech: what is fitted to and what is scored.
     """
     work = listener.work
-    fitted = [pair for i in range(FITTED) for pair in load_shard(work, "joe", "train", i)]
-    tests = [p for voice, n in HEARD.items() for i in range(n) for p in load_shard(work, voice, "test", i)][:number]
-    label = f"joe-{FITTED}"
-    connectors = listener.connectors(fitted, label)
+    tests = list(islice(shards(work, "test", speech.heard), speech.utterances))
+    label = "-".join(f"{voice}-{count}" for voice, count in speech.fitted.items())
+    connectors = listener.connectors(shards(work, "train", speech.fitted), label)
     accuracy = token_accuracy(connectors.ridge, tests, listener.tokenizer, listener.embeddings())
     states = [
         (utterance, listener.states(utterance, features, connectors, label))
@@ -98,137 +121,128 @@ def heard_states(listener: Listener, number: int) -> tuple[list[tuple[Utterance,
     return states, accuracy
 
 
-def scored(
-    utterance: Utterance, states: States, connector: str, forms: Mapping[str, Form]
-) -> dict[str, DocumentScores]:
-    """Return an utterance's scores by form.
+def shards(work: Path, split: str, counts: Mapping[str, int]) -> Iterator[tuple[Utterance, np.ndarray]]:
+    """Yield the utterances of the first shards of some voices with their features, made when asked for."""
+    return (p for voice, count in counts.items() for i in range(count) for p in load_shard(work, voice, split, i))
 
-    A record holds one similarity for each of the product's own forms; other forms take their places, so many at once.
+
+def scored(utterance: Utterance, words: np.ndarray, frames: np.ndarray, forms: Sequence[Form] = ()) -> DocumentScores:
+    """Return an utterance's scores by the product's own measures.
+
+    Args:
+        utterance: with its exact times.
+        words: shape (L + 1, N, D).
+        frames: shape (L + 1, T, D).
+        forms: take the place of the product's three forms, one each, if given.
     """
-    frames = states.frames[connector]
-    names, found = list(forms), {}
-    for first in range(0, len(names), len(STATES)):
-        few = names[first : first + len(STATES)]
-        padded = [*few, *[few[-1]] * (len(STATES) - len(few))]
-        similarity = np.stack([forms[name](states.words, frames) for name in padded], axis=1)
-        record = score_pair(
-            similarity,
-            uid=utterance.uid,
-            transcript=utterance.text,
-            words=[word for word, _, _ in utterance.words],
-            frame_seconds=SECONDS_PER_POSITION,
-            references={"gold": [WordTiming(*word) for word in utterance.words]},
-            reference="gold",
-        )
-        scores = score_record(record)
-        found |= {name: _of_state(scores, state) for name, state in zip(few, STATES, strict=False)}
-    return found
+    measurement = Measurement(
+        utterance.uid,
+        [word for word, _, _ in utterance.words],
+        frames.shape[1],
+        SECONDS_PER_POSITION,
+        {"gold": [WordTiming(*word) for word in utterance.words]},
+        "gold",
+    )
+    layers = Layers.of_vectors(words, frames, measurement.equal)
+    if forms:
+        layers = Layers(np.stack([form(words, frames) for form in forms], axis=1))
+    measurement.add(layers)
+    return score_record(measurement.record(utterance.text))
 
 
-def _of_state(scores: DocumentScores, state: str) -> DocumentScores:
-    """Return the scores of one state alone, under the names without suffix."""
-    columns = dict(scores.columns)
-    if state != STATES[0]:
-        suffix = f"_{state}"
-        columns |= {name.removesuffix(suffix): c for name, c in scores.columns.items() if name.endswith(suffix)}
-    return DocumentScores(uid=scores.uid, speaker=None, forced=scores.forced, columns=columns)
-
-
-def curves(documents: Sequence[DocumentScores]) -> dict[str, Curve]:
+def curves(documents: Sequence[DocumentScores], keys: Sequence[str] = METRICS) -> dict[str, Curve]:
     """Return the curves of several documents by metric."""
     items = layer_items(documents)
-    samples = layer_samples(METRICS, items)
-    return {key: Curve(np.array(layer_values(key, items), float), samples[key]) for key in METRICS}
+    samples = layer_samples(keys, items)
+    return {key: Curve(np.array(layer_values(key, items), float), samples[key]) for key in keys}
 
 
-def run(listener: Listener, number: int, forms: Mapping[str, Form]) -> Bench:
-    """Return the bench of one language model."""
-    heard, accuracy = heard_states(listener, number)
+def run(listener: Listener, speech: Speech, forms: Mapping[str, Form]) -> Bench:
+    """Return the bench of one language model.
+
+    Args:
+        listener: the language model.
+        speech: what is fitted to and what is scored.
+        forms: tried beside the product's; their skill is kept under their names.
+    """
+    heard, accuracy = heard_states(listener, speech)
     bench = Bench(listener.name, len(heard), accuracy)
     for connector in tqdm(CONNECTORS, "scores"):
-        documents = [scored(utterance, states, connector, forms) for utterance, states in heard]
-        for form in forms:
-            found = curves([document[form] for document in documents])
-            bench.curves |= {(form, connector, key): curve for key, curve in found.items()}
+        pairs = [(utterance, states.words, states.frames[connector]) for utterance, states in heard]
+        found = curves([scored(*pair) for pair in pairs])
+        for few in _threes(list(forms)):
+            tried = curves([scored(*pair, [forms[name] for name in few]) for pair in pairs], SKILLS)
+            found |= {name: tried[key] for name, key in zip(few, SKILLS, strict=True)}
+        bench.curves |= {(key, connector): curve for key, curve in found.items()}
     return bench
 
 
+def _threes(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield names in threes, the last one again where they do not come out even."""
+    for first in range(0, len(names), len(FORMS)):
+        yield [names[min(i, len(names) - 1)] for i in range(first, first + len(FORMS))]
+
+
 def as_json(bench: Bench) -> dict[str, Any]:
-    """Return a bench as plain data: values, intervals and separations."""
-    entries = [
-        {
-            "form": form,
-            "connector": connector,
-            "metric": key,
-            "values": _rounded(curve.values),
-            "mean": round(curve.mean, 4),
-            "mean_interval": curve.mean_interval,
-        }
-        for (form, connector, key), curve in bench.curves.items()
-    ]
+    """Return a bench as plain data: values, intervals and how often the order with ridge is wrong."""
+    keys = list(dict.fromkeys(key for key, _ in bench.curves))
     return {
         "model": bench.model,
         "utterances": bench.utterances,
-        "token_accuracy": bench.accuracy,
-        "curves": entries,
-        "wrong_order": {
-            form: {key: {other: _rounded(w) for other, w in found.items()} for key, found in of_form.items()}
-            for form, of_form in separations(bench).items()
-        },
-    }
-
-
-def _rounded(values: Iterable[float]) -> list[float | None]:
-    return [None if np.isnan(value) else round(float(value), 4) for value in values]
-
-
-def separations(bench: Bench) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """Return by form, metric and other connector how often each layer's bootstrap orders ridge wrongly."""
-    forms = dict.fromkeys(form for form, _, _ in bench.curves)
-    return {
-        form: {
-            key: {
-                other: bench.curves[form, "ridge", key].wrongly_below(bench.curves[form, other, key])
-                for other in OTHERS
+        "token_accuracy": round(bench.accuracy, 4),
+        "curves": [
+            {
+                "metric": key,
+                "connector": connector,
+                "values": _rounded(curve.values),
+                "low": _rounded(low for low, _ in curve.samples.layer_intervals()),
+                "high": _rounded(high for _, high in curve.samples.layer_intervals()),
+                "mean": _rounded([curve.mean])[0],
+                "mean_interval": _rounded(curve.samples.interval()),
             }
-            for key in METRICS
-        }
-        for form in forms
+            for (key, connector), curve in bench.curves.items()
+        ],
+        "wrong_order": {key: {o: _rounded(w) for o, w in bench.wrong_order(key).items()} for key in keys},
     }
 
 
-def tables(bench: Bench) -> Iterator[str]:
-    """Yield the lines of a bench's Markdown tables."""
-    layers = shown_layers(len(next(iter(bench.curves.values())).values) - 1)
-    yield f"### {bench.model}: {bench.utterances} utterances, ridge finds the token at {bench.accuracy:.0%} of positions"
+def _rounded(values: Iterable[float | None]) -> list[float | None]:
+    return [None if value is None or np.isnan(value) else round(float(value), 4) for value in values]
+
+
+def tables(bench: Bench, forms: Iterable[str] = ()) -> Iterator[str]:
+    """Yield the lines of a bench's Markdown tables.
+
+    Args:
+        bench: to be shown.
+        forms: the names of forms that were tried.
+    """
+    layers = shown_layers(len(bench.curves[METRICS[0], "ridge"].values) - 1)
+    yield f"### {bench.model}"
+    yield f"\n{bench.utterances} utterances; the ridge's most similar embedding, of all tokens, is that of the token"
+    yield f"being spoken at {bench.accuracy:.0%} of the positions.\n"
+    yield from _head(["metric", "connector", *map(str, layers), "mean 1..L", "95 %"])
     for key in METRICS:
-        yield f"\n`{key}`\n"
-        yield from _head(["form", "connector", *map(str, layers), "mean 1..L", "95 %"])
-        for (form, connector, metric), curve in bench.curves.items():
-            if metric == key and form in PRODUCT:
-                low, high = curve.mean_interval
-                ends = "" if low is None else f"{low:.2f} to {high:.2f}"
-                yield _row([form, connector, *(f"{curve.values[i]:.2f}" for i in layers), f"{curve.mean:.2f}", ends])
-    yield "\nHow many of the layers 1..L put ridge above each other connector in at least 97.5 % of resamples\n"
-    yield from _head(["form", "metric", *OTHERS, "all four"])
-    for form, of_form in separations(bench).items():
-        for key, found in of_form.items():
-            sure = {other: wrong[1:] <= 0.025 for other, wrong in found.items()}
-            every = np.logical_and.reduce(list(sure.values()))
-            if form in PRODUCT:
-                yield _row([form, key, *(str(s.sum()) for s in sure.values()), f"{every.sum()} of {len(every)}"])
+        for connector in CONNECTORS:
+            curve = bench.curves[key, connector]
+            ends = " to ".join(_number(end) for end in curve.samples.interval())
+            yield _row([f"`{key}`", connector, *(_number(curve.values[i]) for i in layers), _number(curve.mean), ends])
+    yield f"\nOf layers 1 to {len(curve.values) - 1}: how many put ridge above each other connector, and how far\n"
+    yield from _head(["metric", *OTHERS, "all four", "mean of ridge less the best other", "lowest layer of ridge"])
+    for key in [*METRICS, *forms]:
+        yield _row([f"`{key}`" if key in METRICS else key, *_separation(bench, key)])
 
 
-def comparison(bench: Bench) -> Iterator[str]:
-    """Yield the lines of the table of all forms: skill of ridge and of the others, and what tells them apart."""
-    yield f"### {bench.model}: forms, by the headline of alas_skill\n"
-    yield from _head(["form", "ridge", *OTHERS, "ridge less the best other", "layers sure of all four", "worst layer"])
-    for form, of_form in separations(bench).items():
-        means = {c: bench.curves[form, c, "alas_skill"].mean for c in CONNECTORS}
-        every = np.logical_and.reduce([wrong[1:] <= 0.025 for wrong in of_form["alas_skill"].values()])
-        worst = bench.curves[form, "ridge", "alas_skill"].values[1:].min()
-        gap = means["ridge"] - max(means[other] for other in OTHERS)
-        yield _row([form, *(f"{m:.2f}" for m in means.values()), f"{gap:.2f}", str(every.sum()), f"{worst:.2f}"])
+def _separation(bench: Bench, key: str) -> list[str]:
+    sure = [wrong[1:] <= SURE for wrong in bench.wrong_order(key).values()]
+    ridge = bench.curves[key, "ridge"]
+    gap = ridge.mean - max(bench.curves[key, other].mean for other in OTHERS)
+    every = np.logical_and.reduce(sure)
+    return [*(str(s.sum()) for s in sure), str(every.sum()), _number(gap), _number(np.nanmin(ridge.values[1:]))]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or np.isnan(value) else f"{value:.2f}"
 
 
 def shown_layers(last: int) -> list[int]:
@@ -256,11 +270,11 @@ def draw(bench: Bench, folder: Path) -> Path:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(PRODUCT), figsize=(12, 3.6), sharey=True, layout="constrained")
-    for axis, form in zip(axes, PRODUCT, strict=True):
+    figure, axes = pyplot.subplots(1, len(FORMS), figsize=(12, 3.6), sharey=True, layout="constrained")
+    for axis, form, key in zip(axes, FORMS, SKILLS, strict=True):
         for connector in CONNECTORS:
-            curve = bench.curves[form, connector, "alas_skill"]
-            low, high = np.nanpercentile(curve.samples, [2.5, 97.5], axis=0)
+            curve = bench.curves[key, connector]
+            low, high = np.array(curve.samples.layer_intervals(), float).T
             layers = np.arange(len(curve.values))
             (line,) = axis.plot(layers, curve.values, label=connector)
             axis.fill_between(layers, low, high, alpha=0.2, color=line.get_color(), linewidth=0)
@@ -268,11 +282,18 @@ def draw(bench: Bench, folder: Path) -> Path:
         axis.set(title=form, xlabel="layer")
     axes[0].set(ylabel="alas_skill")
     axes[-1].legend(frameon=False)
-    figure.suptitle(f"{bench.model}: words at their place (ridge) and four connectors that put none there")
+    figure.suptitle(
+        f"{bench.model}: words at their place (ridge) and four connectors that put them elsewhere or nowhere"
+    )
     file = folder / f"bench-{bench.model}.png"
     figure.savefig(file, dpi=120)
     pyplot.close(figure)
     return file
+
+
+def _counts(text: str) -> dict[str, int]:
+    pairs = [item.partition("=") for item in text.split(",")]
+    return {voice: int(count) for voice, _, count in pairs}
 
 
 def main() -> None:
@@ -281,20 +302,21 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=default_work())
     parser.add_argument("--llm", nargs="+", choices=OPENINGS, default=list(OPENINGS))
+    parser.add_argument("--fitted", type=_counts, default=FITTED, help="voices and shards to fit to, as joe=10,heart=2")
+    parser.add_argument("--heard", type=_counts, default=HEARD, help="voices and shards of the test split to score")
     parser.add_argument("--utterances", type=int, default=100, help="test utterances of each language model")
     parser.add_argument("--forms", choices=("product", "all"), default="product")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    forms = PRODUCT if arguments.forms == "product" else PRODUCT | TRIED
+    speech = Speech(arguments.fitted, arguments.heard, arguments.utterances)
+    forms = TRIED if arguments.forms == "all" else {}
     lines: list[str] = []
     benches = []
     for name in arguments.llm:
-        bench = run(Listener(name, arguments.work), arguments.utterances, forms)
-        lines += [*tables(bench), ""]
-        if arguments.forms == "all":
-            lines += [*comparison(bench), ""]
+        bench = run(Listener(name, arguments.work), speech, forms)
+        lines += [*tables(bench, forms), ""]
         draw(bench, arguments.output)
         benches.append(as_json(bench))
         (arguments.output / "bench.json").write_text(json.dumps(benches, indent=1) + "\n")

@@ -1,9 +1,10 @@
-"""Forms of similarity: the product's, and others that were tried.
+"""Forms of similarity that were tried in the place of the product's.
 
-A form takes the states of one utterance, words (L + 1, N, D) and frames (L + 1, T, D), and returns similarities
-(L + 1, N, T). Two things hold for all of them. A constant added to a column (one audio position) never changes the
-path, which takes exactly one cell of each column: centring columns, or the half of CSLS that belongs to the
-position, can change nothing. A constant added to a row (one word) does.
+The product's own three are measured by the product; those here are tried beside them. A form takes the states of one
+utterance, words (L + 1, N, D) and frames (L + 1, T, D), and returns similarities (L + 1, N, T). Two things hold for all
+of them. A constant added to a column (one audio position) never changes the path, which takes exactly one cell of each
+column: centring columns, or the half of CSLS that belongs to the position, can change nothing. A constant added to a
+row (one word) does.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from scipy.ndimage import uniform_filter1d
 from scipy.special import logsumexp, softmax
 from scipy.stats import rankdata
 
-from alas_metric import compare
+from alas_metric.document.similarity import similarities, standardise
 
 Form = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def raw(words: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """Return the cosine."""
-    return np.asarray(compare(words, frames))[:, 0]
+    return np.asarray(similarities(words, frames))[:, 0]
 
 
 def centred(words: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """Return the cosine after each modality's mean is subtracted."""
-    return np.asarray(compare(words, frames))[:, 1]
+    return np.asarray(similarities(words, frames))[:, 1]
 
 
 def row_centred(words: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -38,10 +39,10 @@ def row_centred(words: np.ndarray, frames: np.ndarray) -> np.ndarray:
 
 def standardised(words: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """Return the centred cosine, each word's row brought to mean 0 and standard deviation 1."""
-    return scored(centred(words, frames))
+    return np.asarray(standardise(centred(words, frames)))
 
 
-def scored(similarity: np.ndarray, axis: int = -1) -> np.ndarray:
+def scored(similarity: np.ndarray, axis: int) -> np.ndarray:
     """Return z-scores along an axis."""
     spread = similarity.std(axis, keepdims=True)
     return (similarity - similarity.mean(axis, keepdims=True)) / np.where(spread > 0, spread, 1)
@@ -49,7 +50,7 @@ def scored(similarity: np.ndarray, axis: int = -1) -> np.ndarray:
 
 def raw_standardised(words: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """Return the raw cosine with standardised rows: is centring needed at all?"""
-    return scored(raw(words, frames))
+    return np.asarray(standardise(raw(words, frames)))
 
 
 def csls(words: np.ndarray, frames: np.ndarray, neighbours: int = 10) -> np.ndarray:
@@ -89,7 +90,9 @@ def transport(temperature: float, rounds: int = 20) -> Form:
 
 def smoothed(width: int) -> Form:
     """Return the form whose centred cosines are averaged over so many neighbouring positions, then standardised."""
-    return lambda words, frames: scored(uniform_filter1d(centred(words, frames), width, axis=-1, mode="nearest"))
+    return lambda words, frames: np.asarray(
+        standardise(uniform_filter1d(centred(words, frames), width, axis=-1, mode="nearest"))
+    )
 
 
 def ranked(words: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -128,7 +131,6 @@ def whitened(shrinkage: float) -> Form:
     return form
 
 
-PRODUCT: dict[str, Form] = {"raw": raw, "centred": centred, "standardised": standardised}
 TRIED: dict[str, Form] = {
     "rows centred only": row_centred,
     "rows of raw standardised": raw_standardised,

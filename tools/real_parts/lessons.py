@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def questions(text: str) -> list[Lesson]:
     """
     words = [bare(word) for word in text.split()]
     low = [word.lower() for word in words]
-    pairs = [(a, b, i) for i, (a, b) in enumerate(zip(words, words[1:], strict=False))]
+    pairs = [(a, b, i) for i, (a, b) in enumerate(pairwise(words))]
     return [
         Lesson("What is the first word?", words[0]),
         Lesson("What is the last word?", words[-1]),

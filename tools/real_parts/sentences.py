@@ -37,10 +37,10 @@ def _books(folder: Path) -> list[str]:
 
 
 def plain(book: str) -> list[str]:
-    """Return the sentences of a book of fortunes that are plain words, without who said them.
+    r"""Return the sentences of a book of fortunes that are plain words, without who said them.
 
     Example:
-        >>> plain("It is 5 o'clock.  All is well that ends well!\\n\\t\\t-- Anon\\n%\\nYes.\\n")
+        >>> plain("It is 5 o'clock.  All is well that ends well!\n\t\t-- Anon\n%\nYes.\n")
         ['All is well that ends well!']
     """
     entries = (_NOT_TEXT.sub("", entry) for entry in re.split(r"^%$", book, flags=re.MULTILINE))

@@ -1,9 +1,10 @@
 """Speech whose word times are exact, since the synthesiser itself says how long each sound lasts.
 
-Three synthesisers: Piper (voice *joe*), Hibari (voice *heart*) and espeak-ng. The first two predict a duration for every
-sound before they make the samples; that prediction is read from the network and summed over each word. espeak-ng reports
-the position of every sound. A voice may be resampled, which moves pitch and formants together and makes another speaker;
-its times move along. Speech lies in shards of ``SHARD`` sentences, each written whole, so that an interrupted run goes on::
+Three synthesisers: Piper (voice *joe*), Hibari (voice *heart*) and espeak-ng. The first two predict a duration for
+every sound before they make the samples; that prediction is read from the network and summed over each word. espeak-ng
+reports the position of every sound. A voice may be resampled, which moves pitch and formants together and makes another
+speaker; its times move along. Speech lies in shards of ``SHARD`` sentences, each written whole, so that an interrupted
+run goes on::
 
     python tools/real_parts/speech.py joe test 0 3
 """
@@ -82,8 +83,8 @@ def words_of(text: str, sounds: Sequence[Sound]) -> list[tuple[str, float, float
     """Return each word with its start and end in seconds, or None where the sounds make another number of words.
 
     Example:
-        >>> words_of("Hi there.", [("^", 0.5), ("h", 0.25), ("i", 0.25), (" ", 0.5), ("e", 0.25), (".", 0.1), ("$", 0.1)])
-        [('Hi', 0.5, 1.0), ('there.', 1.5, 1.75)]
+        >>> words_of("Hi there.", [("h", 0.25), ("i", 0.25), (" ", 0.5), ("e", 0.25), (".", 0.1), ("$", 0.1)])
+        [('Hi', 0.0, 0.5), ('there.', 1.0, 1.25)]
     """
     spans: list[tuple[float, float]] = []
     now, inside = 0.0, False

@@ -2,9 +2,9 @@
 
     python tools/real_parts/speech_llm.py OUTPUT [--adapter FILE]
 
-writes a folder that ``lmms-eval --model qwen2_audio`` loads. Without an adapter the projector is the ridge connector and
-nothing is trained. Qwen2-Audio, although its 25 positions a second cost more than the 12.5 of other families: it is the family of the
-paper, and its projector is one linear map, so that a closed form can start it.
+writes a folder that ``lmms-eval --model qwen2_audio`` loads. Without an adapter the projector is the ridge connector
+and nothing is trained. Qwen2-Audio, although its 25 positions a second cost more than the 12.5 of other families: it is
+the family of the paper, and its projector is one linear map, so that a closed form can start it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,12 +56,12 @@ class Listener:
         result: np.ndarray = self.embed(torch.arange(self.embed.num_embeddings)).numpy()
         return result
 
-    def connectors(self, pairs: Sequence[tuple[Utterance, np.ndarray]], label: str) -> Connectors:
+    def connectors(self, pairs: Iterable[tuple[Utterance, np.ndarray]], label: str) -> Connectors:
         """Return the model's connectors, fitted once to utterances with their features and kept under a label."""
         file = self.work / "models" / f"connectors-{self.name}-{label}.npz"
         names = ("ridge", "rotated", "random", "mel")
         if not file.exists():
-            fitted = fit_connectors(pairs, self.tokenizer, self.embeddings())
+            fitted = fit_connectors(list(pairs), self.tokenizer, self.embeddings())
             maps = {name: getattr(fitted, name) for name in names}
             write_once(
                 file, **{f"{n}.{part}": getattr(m, part) for n, m in maps.items() for part in ("weight", "bias")}

@@ -76,7 +76,7 @@ class Teacher:
     """
 
     def __init__(self, adapted: PeftModel, tokenizer: PreTrainedTokenizerBase, work: Path) -> None:
-        model = adapted.get_base_model()
+        self.adapted, model = adapted, adapted.get_base_model()
         self.language, self.head = model.model.language_model, model.lm_head
         self.projector = model.model.multi_modal_projector
         self.tokenizer, self.work = tokenizer, work

@@ -107,7 +107,7 @@ ROWS = (
         "alas_seconds",
         "ALAS in time",
         mean("alas_seconds_{form}"),
-        "the same as a distance in time, between positions and their words; comparable between frame rates",
+        "alas as a distance in time, between positions and their words; comparable between frame rates",
         direction="lower",
         unit="seconds",
         form="raw",

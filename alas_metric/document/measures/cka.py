@@ -97,7 +97,7 @@ ROWS = (
         curve=True,
         baselines={SHIFTED: _CHANCE},
     ),
-    Metric("cka_chance", "CKA on shifted audio", _CHANCE, "`cka` with the audio shifted circularly"),
+    Metric("cka_chance", "CKA on shifted audio", _CHANCE, "cka with the audio shifted circularly"),
     Metric(
         "cka_evidence",
         "CKA evidence",

@@ -77,7 +77,7 @@ ROWS = (
         "frame_skill",
         "Frame skill",
         ratio("frame_gain_{form}", "frame_gain_possible"),
-        "the same above guessing: 1 perfect, 0 guessing",
+        "frame_accuracy above guessing: 1 perfect, 0 guessing",
         direction="higher",
         form="standardised",
         curve=True,

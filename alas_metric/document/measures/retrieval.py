@@ -92,7 +92,7 @@ ROWS = (
         "retrieval_skill",
         "Retrieval skill",
         ratio("retrieval_gain", "retrieval_gain_possible"),
-        "the same above guessing: 1 perfect, 0 guessing; needs no path",
+        "retrieval_accuracy above guessing: 1 perfect, 0 guessing; needs no path",
         direction="higher",
         curve=True,
         zero=GUESSING,

@@ -48,6 +48,11 @@ class SalmonnAdapter(SpeechAdapter):
         """An id beyond the vocabulary, 88 times in each prompt with audio."""
         return int(self.processor.audio_token_id)
 
+    @property
+    def generation_config(self) -> Any:
+        """That of Vicuna, which generates."""
+        return self.model.llama_model.generation_config
+
     def clean_text(self, text: str) -> str:
         """Return ``text`` also without the placeholder, at which the prompt is cut."""
         return super().clean_text(text.replace(PLACEHOLDER, " "))

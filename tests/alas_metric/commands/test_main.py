@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,3 +72,40 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as status:
         cli.main(["--version"])
     assert status.value.code == 0 and capsys.readouterr().out.startswith("alas 0.1")
+
+
+def test_alone_it_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    assert "leaderboard" in capsys.readouterr().out
+
+
+def test_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "alas_metric", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("alas 0.1")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion_is_a_script_of_the_shell(shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", shell]) == 0
+    script = tmp_path / "alas"
+    script.write_text(capsys.readouterr().out)
+    assert "leaderboard" in script.read_text()
+    if found := shutil.which(shell):
+        assert subprocess.run([found, "-n", str(script)], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
+def test_bash_completes_commands_and_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["completion", "bash"])
+    script = tmp_path / "alas"
+    script.write_text(capsys.readouterr().out)
+    press = (
+        f"source {script}; complete -p alas >/dev/null; "
+        "COMP_WORDS=({words}); COMP_CWORD={place}; _shtab_alas; printf '%s ' ${{COMPREPLY[@]}}"
+    )
+    for words, place, expected in (("alas lead", 1, "leaderboard"), ("alas picture --la", 2, "--layers")):
+        command = ["bash", "-c", press.format(words=words, place=place)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert expected in done.stdout.split()

@@ -14,6 +14,7 @@ from matplotlib.patches import StepPatch
 
 from alas_metric import reference_path, score_pair
 from alas_metric.corpus.metrics import METRICS
+from alas_metric.document.similarity import FORMS
 from alas_metric.figures.figures import alignment_picture, choose_layers, form_curves, layer_curves
 from alas_metric.figures.style import FOUND, REFERENCE, axis_label, save
 from alas_metric.results.dumps import Dump, audio_envelope
@@ -52,10 +53,10 @@ def panels(figure) -> dict[str, object]:
     return {axis.get_title(loc="left"): axis for axis in figure.axes if axis.get_title(loc="left")}
 
 
-@pytest.mark.parametrize("state", ["raw", "centred"])
-def test_planted_path_and_reference_are_drawn(dump, state: str) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_planted_path_and_reference_are_drawn(dump, form: str) -> None:
     made = dump()
-    drawn = panels(alignment_picture(made, state=state))
+    drawn = panels(alignment_picture(made, form=form))
     assert list(drawn) == ["Layer 0    ALAS 0.00 words", "Layer 2    ALAS 0.00 words"]
     target = reference_path(made.record.references["gold"], 40, SECONDS)
     for axis in drawn.values():
@@ -112,9 +113,9 @@ def test_layers_are_chosen() -> None:
         choose_layers([], 6)
 
 
-def test_wrong_state_and_reference_are_named(dump) -> None:
+def test_wrong_form_and_reference_are_named(dump) -> None:
     with pytest.raises(ValueError, match="got 'cooked'"):
-        alignment_picture(dump(), state="cooked")
+        alignment_picture(dump(), form="cooked")
     with pytest.raises(ValueError, match="no reference 'nobody'"):
         alignment_picture(dump(), reference="nobody")
 
@@ -131,7 +132,7 @@ def test_curve_has_layer_0_apart_and_the_best_layer_marked() -> None:
     figure = layer_curves(CURVE, "alas", best_layer=3)
     (axis,) = figure.axes
     drawn = {line.get_label(): line.get_xydata() for line in axis.lines}
-    np.testing.assert_array_equal(drawn["value"], [[1, 0.5], [2, np.nan], [3, 0.2]])
+    np.testing.assert_array_equal(drawn["raw"], [[1, 0.5], [2, np.nan], [3, 0.2]])
     np.testing.assert_array_equal(drawn["random path"], [[1, 0.7], [2, 0.7], [3, 0.7]])
     np.testing.assert_array_equal(drawn["best layer (3)"], [[3, 0.2]])
     assert [[0.0, 0.9]] in [line.get_xydata().tolist() for line in axis.lines]

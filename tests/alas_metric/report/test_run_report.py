@@ -224,7 +224,18 @@ def test_folders_without_a_run_are_refused(command: str, tmp_path: Path) -> None
 
 
 def test_picture_of_one_document(runs: Path, tmp_path: Path, capsys) -> None:
-    arguments = ["picture", str(runs), "--doc", "d0", "--layers", "1,last", "--centred", "--output", str(tmp_path)]
+    arguments = [
+        "picture",
+        str(runs),
+        "--doc",
+        "d0",
+        "--layers",
+        "1,last",
+        "--form",
+        "centred",
+        "--output",
+        str(tmp_path),
+    ]
     assert main(arguments) == 0
     png, svg = capsys.readouterr().out.split()
     assert png == str(tmp_path / MODEL / f"{TASK}-00000000-d0-centred.png") and Path(svg).exists()
@@ -243,6 +254,20 @@ def test_picture_of_one_document(runs: Path, tmp_path: Path, capsys) -> None:
 def test_pictures_that_cannot_be_drawn(runs: Path, tmp_path: Path, arguments, message: str) -> None:
     with pytest.raises(SystemExit, match=message):
         main(["picture", str(runs), "--output", str(tmp_path), *arguments])
+
+
+def test_layers_that_the_model_lacks_are_named_and_the_others_drawn(runs: Path, tmp_path: Path, capsys) -> None:
+    arguments = ["picture", str(runs), "--doc", "d0", "--layers", "0,99,last", "--output", str(tmp_path)]
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert "there is no layer 99" in said.err
+    assert len(said.out.split()) == 2 and all(Path(path).exists() for path in said.out.split())
+
+
+@pytest.mark.parametrize("name", ["00000000-d0", f"{TASK}-00000000-d0"])
+def test_a_picture_by_the_name_that_is_printed(runs: Path, tmp_path: Path, capsys, name: str) -> None:
+    assert main(["picture", str(runs), "--doc", name, "--layers", "1", "--output", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith(f"{TASK}-00000000-d0.png")
 
 
 @pytest.mark.parametrize("layers", ["0,x", "-2", ""])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from alas_metric.commands.main import main
 from alas_metric.errors import FatalError
 from alas_tasks.demo import command
 
@@ -25,13 +27,38 @@ def test_the_command_is_one_that_a_user_could_type(tmp_path) -> None:
     assert arguments[-2:] == ["--limit", "5"]
 
 
-def test_a_failure_shows_the_end_of_what_the_harness_said(tmp_path, monkeypatch) -> None:
-    fails = tmp_path / "fails"
-    fails.write_text("#!/bin/sh\necho something is missing\nexit 3\n")
-    fails.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(fails))
-    with pytest.raises(FatalError, match=r"(?s)lmms-eval failed.*something is missing"):
-        command.run_harness([], tmp_path / "log", Console())
+def harness_that(script: str, folder: Path, monkeypatch) -> None:
+    """Let a shell script be what runs lmms-eval."""
+    program = folder / "harness"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_failure_shows_the_end_of_what_the_harness_said(tmp_path, monkeypatch, capsys, code) -> None:
+    script = f"echo '\033[31mTraceback\033[0m'; echo 'alas: error: something is missing.'; exit {code}"
+    harness_that(script, tmp_path, monkeypatch)
+    monkeypatch.setattr(command, "complaints", lambda: ["filelock 4.3.1 does not fit"])
+    output = tmp_path / "demo"
+    with pytest.raises(SystemExit) as ended:
+        main(["demo", "--output", str(output)])
+    said = str(ended.value.code)
+    assert said == (
+        f"alas: error: lmms-eval wrote no results (exit status {code}); the last that it said is: "
+        f"something is missing. filelock 4.3.1 does not fit. All that it said is in {output / 'lmms-eval.log'}"
+    )
+    assert "alas: Traceback" in capsys.readouterr().err
+    assert "\x1b" not in (output / "lmms-eval.log").read_text()
+
+
+def test_results_of_an_earlier_demo_are_not_taken_for_those_of_this_one(tmp_path, monkeypatch) -> None:
+    for task in command.TASKS:
+        (tmp_path / "results" / "model").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "results" / "model" / f"20260101_000000_samples_{task}.jsonl").write_text("{}\n")
+    harness_that("true", tmp_path, monkeypatch)
+    with pytest.raises(FatalError, match="wrote no results"):
+        command.run_harness([], tmp_path / "results", tmp_path / "log", Console())
 
 
 def test_the_explanation_holds_the_runs_own_numbers() -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from packaging.version import Version
 from tiny_families import MAKERS, NEEDS, NEEDS_TRANSFORMERS
-from transformers import Qwen2Config, __version__
+from transformers import CONFIG_MAPPING, Qwen2Config, __version__
 
 from alas_metric import WordTiming, score_record
 from alas_metric.errors import FatalError, SkipDocument
@@ -25,7 +28,7 @@ from model_patches.adapters.huggingface import HuggingFaceAdapter, require_parts
 from model_patches.adapters.loading import load_pretrained
 from model_patches.adapters.stride import measure_stride
 from model_patches.harness.huggingface import AlasHf
-from model_patches.registry import FAMILIES, adapter_for, load_object
+from model_patches.registry import FAMILIES, REFUSED, adapter_for, load_object, refusal
 from model_patches.run.paired import PairedRuns
 from model_patches.run.preparation import Preparation
 
@@ -78,6 +81,13 @@ def test_prompts_are_those_on_file(family) -> None:
     assert "\n".join(parts) == (PROMPTS / f"{name}.txt").read_text(encoding="utf-8")
 
 
+def test_the_registry_says_what_it_needs(family) -> None:
+    name, adapter = family
+    known = CHECKPOINTS[adapter.model.config.model_type]
+    assert known.since == NEEDS_TRANSFORMERS.get(name, "")
+    assert NEEDS.get(name) in (None, *known.needs)
+
+
 @pytest.mark.parametrize("seconds", [1, 7.3, 29, 35])
 def test_positions_follow_the_duration(family, seconds) -> None:
     name, adapter = family
@@ -107,7 +117,8 @@ def test_a_record_from_python(family) -> None:
     words = [WordTiming(word, i * 0.5, i * 0.5 + 0.4) for i, word in enumerate(TRANSCRIPT.split())]
     record = probe(adapter.model, adapter.processor, speech(2), TRANSCRIPT, words=words)
     assert record.num_frames == pytest.approx(2 * rate_of(adapter), abs=adapter.tolerance - 1)
-    assert record.num_layers == adapter.decoder.num_entries
+    # A layer is what the stack holds, also where it is experts alone, or Mamba; what predicts further tokens is none.
+    assert record.num_layers == adapter.model.config.get_text_config().num_hidden_layers + 1
     assert score_record(record).columns["alas_raw"].shape == (record.num_layers,)
 
 
@@ -185,7 +196,100 @@ def test_other_tasks_name_the_package_that_they_lack(tmp_path) -> None:
         stand_in.generate_until(object(), [])
 
 
+@pytest.mark.parametrize("name", ["apertus1p5", "nemotron3_5_transcribe"])
+def test_features_stay_whole_where_what_takes_them_does(name, tmp_path) -> None:
+    if Version(__version__) < Version(NEEDS_TRANSFORMERS[name]):
+        pytest.skip(f"{name} came with transformers {NEEDS_TRANSFORMERS[name]}")
+    model, processor = load_pretrained(str(MAKERS[name](tmp_path)), device_map="cpu", dtype="bfloat16")
+    adapter = adapter_for(model.config.model_type)(model, processor)
+    inputs = adapter.audio_prompts([speech(1)], ["?"]).inputs
+    features = [v.dtype for v in inputs.values() if torch.is_tensor(v) and v.is_floating_point()]
+    assert adapter.dtype == torch.bfloat16 and features == [torch.float32]
+    assert isinstance(adapter.answers(inputs, max_new_tokens=2)[0], str)
+
+
+def test_gemma_4_without_an_audio_encoder_is_refused(tmp_path) -> None:
+    model, processor = load_pretrained(str(MAKERS["gemma4"](tmp_path)), device_map="cpu")
+    model.config.audio_config = None
+    with pytest.raises(ValueError, match="it has no audio encoder"):
+        HuggingFaceAdapter(model, processor).require()
+
+
 # The general adapter, and what it refuses.
+
+
+@pytest.mark.parametrize("model_type", [t for refused in REFUSED for t in refused.model_types])
+def test_what_cannot_be_read_is_refused_with_its_reason(model_type, tmp_path) -> None:
+    if model_type not in CONFIG_MAPPING:
+        pytest.skip(f"transformers {__version__} has no {model_type}")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    with pytest.raises(ValueError, match=re.escape(f"{model_type!r} cannot be read: {refusal(model_type)}")):
+        load_pretrained(str(tmp_path))
+
+
+def test_audio_reaches_an_extractor_of_another_rate(qwen2_audio, monkeypatch) -> None:
+    monkeypatch.setattr(qwen2_audio.extractor, "sampling_rate", 24000)
+    seconds = np.arange(16000) / 16000
+    given = qwen2_audio.at_its_rate(np.sin(2 * np.pi * 1000 * seconds).astype(np.float32))
+    expected = np.sin(2 * np.pi * 1000 * np.arange(24000) / 24000)
+    np.testing.assert_allclose(given[500:-500], expected[500:-500], atol=1e-3)
+
+
+class NextAudioProcessor:
+    """As in transformers' main branch: other names for the window and for what is returned; no rate is asked for."""
+
+    sampling_rate = 16000
+    max_length = 480000
+
+    def __call__(self, audio, *_args, **kwargs):
+        assert not kwargs
+        frames = [min(len(piece), self.max_length) // 160 for piece in audio]
+        return {"audio_features": torch.zeros(len(frames), max(frames), 128), "lengths": frames}
+
+
+class NextProcessor:
+    """A processor with such a part."""
+
+    def __init__(self, processor) -> None:
+        self.tokenizer, self.audio_processor = processor.tokenizer, NextAudioProcessor()
+        self.chat_template, self.apply_chat_template = processor.chat_template, processor.apply_chat_template
+        self.audio_token = processor.audio_token
+
+    def __call__(self, text, audio, return_tensors, text_kwargs, audio_kwargs):
+        features = self.audio_processor(audio, **audio_kwargs)
+        counts = iter(features.pop("lengths"))
+        expanded = [re.sub(re.escape(self.audio_token), lambda m: m[0] * (next(counts) // 4), each) for each in text]
+        return {**self.tokenizer(expanded, return_tensors=return_tensors, **text_kwargs), **features}
+
+
+def test_audio_processors_that_replace_feature_extractors(qwen2_audio) -> None:
+    adapter = HuggingFaceAdapter(qwen2_audio.model, NextProcessor(qwen2_audio.processor))
+    assert adapter.seconds_per_position == pytest.approx(0.04)
+    assert [len(piece) for piece in adapter.split(speech(65))] == [480000, 480000, 80000]
+    prompts = adapter.audio_prompts([speech(65)], ["?"])
+    adapter.check_audio(prompts, [65])
+    assert "audio_features" in prompts.inputs
+
+
+def test_a_checkpoint_that_asks_for_chunks_is_read_whole(qwen2_audio, monkeypatch) -> None:
+    inputs = qwen2_audio.audio_prompts([speech(2)], ["what?"]).inputs
+    expected = qwen2_audio.answers(inputs, max_new_tokens=3, do_sample=False)
+    monkeypatch.setattr(qwen2_audio.model.generation_config, "prefill_chunk_size", 16)
+    verify_capture(qwen2_audio.decoder, partial(qwen2_audio.generate, inputs))
+    assert qwen2_audio.answers(inputs, max_new_tokens=3, do_sample=False) == expected
+    assert qwen2_audio.answers(inputs, max_new_tokens=3, do_sample=False, prefill_chunk_size=8) == expected
+
+
+def test_a_list_of_states_that_ends_before_the_norm_is_sound(qwen2_audio, monkeypatch) -> None:
+    prompts = qwen2_audio.audio_prompts([speech(1)], ["?"])
+    generate = partial(qwen2_audio.generate, prompts.inputs)
+    monkeypatch.setattr(qwen2_audio.model.config.get_text_config(), "tie_last_hidden_states", False, raising=False)
+    verify_capture(qwen2_audio.decoder, generate)
+    layers, norm = qwen2_audio.decoder.layers, qwen2_audio.decoder.norm
+    hooks = [len(module._forward_hooks) for module in (*layers, norm)]
+    with pytest.raises(CaptureMismatch, match="entry 2 of 4"):
+        verify_capture(Decoder([layers[0], layers[2], layers[1]], norm), generate)
+    assert [len(module._forward_hooks) for module in (*layers, norm)] == hooks
 
 
 @pytest.mark.parametrize("seconds", [1.3, 35, 60.001])

@@ -33,7 +33,7 @@ def harness(place: str, output: Path, *extra: str) -> tuple[int, list[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=570,
     )
     return done.returncode, done.stdout.rstrip().splitlines()
 

@@ -10,11 +10,13 @@ import pytest
 import torch
 from lmms_eval.api.instance import Instance
 from lmms_eval.models.simple import audio_flamingo_3 as flamingo_module
+from lmms_eval.models.simple import gemma4 as gemma4_module
 from lmms_eval.models.simple import qwen2_audio as stock_module
-from tiny_families import make_audio_flamingo_3
+from tiny_families import make_audio_flamingo_3, make_gemma4
 
 from alas_metric.errors import FatalError
 from model_patches.harness.audio_flamingo_3 import AudioFlamingo3
+from model_patches.harness.gemma4 import Gemma4
 from model_patches.harness.qwen2_audio import Qwen2Audio
 
 DOCUMENTS = [
@@ -104,6 +106,7 @@ def accepts_every_argument(stock: type, ours: type) -> None:
 def test_every_stock_argument_is_accepted() -> None:
     accepts_every_argument(stock_module.Qwen2_Audio, Qwen2Audio)
     accepts_every_argument(flamingo_module.AudioFlamingo3, AudioFlamingo3)
+    accepts_every_argument(gemma4_module.Gemma4, Gemma4)
 
 
 def test_audio_flamingo_3_too(tmp_path) -> None:
@@ -112,6 +115,15 @@ def test_audio_flamingo_3_too(tmp_path) -> None:
     stock, ours = on_this_machine(flamingo_module, *names, pretrained=folder), AudioFlamingo3(pretrained=folder)
     assert not set(vars(stock)) - set(vars(ours))
     same_calls_and_answers(stock, ours)
+
+
+def test_gemma4_too(tmp_path) -> None:
+    folder = str(make_gemma4(tmp_path))
+    stock = gemma4_module.Gemma4(pretrained=folder, device="cpu", device_map="cpu")
+    ours = Gemma4(pretrained=folder, device="cpu", dtype="bfloat16")
+    assert not set(vars(stock)) - set(vars(ours))
+    same_calls_and_answers(stock, ours)
+    assert "You are a helpful assistant." in ours.alas_adapter.render("?", 1)
 
 
 def test_the_same_attributes_are_set(make_stock, make_patched) -> None:

@@ -17,7 +17,8 @@ import whisper.timing
 from alas_metric.document.paths import WordTiming
 from alas_metric.document.units import split_units
 from alas_metric.errors import FatalError, SkipDocument
-from model_patches.reference import whisper_reference
+from alas_tasks.demo.files import WHISPER
+from model_patches.reference import attention, whisper_reference
 from model_patches.reference.cache import AlignmentCache
 from model_patches.reference.whisper_reference import WhisperReference
 
@@ -68,7 +69,7 @@ def spans_of(words: list[WordTiming]) -> list[tuple[float, float]]:
 
 
 class EvenAligner:
-    """A find_alignment that gives every word piece the same share of the audio, gapless as the real one.
+    """A reading of attention that gives every word piece the same share of the audio, gapless as the real one.
 
     Args:
         shares: weights of pieces that take more than 1.
@@ -78,22 +79,21 @@ class EvenAligner:
         self.shares = shares or {}
         self.calls: list[tuple[list[str], float]] = []
 
-    def __call__(self, model, tokenizer, text_tokens, mel, num_frames, **kwargs):
-        pieces, tokens = tokenizer.split_to_word_tokens([*text_tokens, tokenizer.eot])
-        pieces, tokens = pieces[:-1], tokens[:-1]
-        self.calls.append((pieces, num_frames / 100))
-        edges = np.cumsum([0.0, *(self.shares.get(piece, 1.0) for piece in pieces)])
-        edges *= num_frames / 100 / edges[-1]
-        return [
-            whisper.timing.WordTiming(piece, ids, start, end, 1.0)
-            for piece, ids, start, end in zip(pieces, tokens, edges[:-1], edges[1:], strict=True)
-        ]
+    def __call__(self, model, tokenizer, tokens, mel, num_frames, heads=None):
+        pieces, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+        pieces, groups = pieces[:-1], groups[:-1]
+        self.calls.append((pieces, num_frames / 50))
+        weights = [self.shares.get(p, 1.0) / len(g) for p, g in zip(pieces, groups, strict=True) for _ in g]
+        starts = np.cumsum([0.0, *weights]) * num_frames / sum(weights)
+        both = np.broadcast_to(starts, (len(heads), 2, len(starts)))
+        return attention.Reading(both, np.ones(len(tokens)))
 
 
 @pytest.fixture
 def aligner(monkeypatch: pytest.MonkeyPatch) -> EvenAligner:
     fake = EvenAligner()
-    monkeypatch.setattr(whisper.timing, "find_alignment", fake)
+    monkeypatch.setattr(attention, "read", fake)
+    monkeypatch.setattr(WhisperReference, "_choose_heads", lambda self: [attention.Head(0, 0, 0.0)])
     return fake
 
 
@@ -111,7 +111,7 @@ def hear(monkeypatch: pytest.MonkeyPatch, words: list[tuple[str, float, float]])
     return calls
 
 
-# ---- mechanics, with the real find_alignment ----
+# ---- mechanics, with the real attention ----
 
 
 @pytest.mark.parametrize(
@@ -146,15 +146,14 @@ def test_languages(reference: WhisperReference, language: str, text: str) -> Non
     words_of(reference, bursts([(0.5, 2.5)], 3.0), text, language=language)
 
 
-def test_the_number_of_threads_stays(whisper_file: Path) -> None:
+def test_the_number_of_threads_stays() -> None:
     """In an interpreter of its own: numba sets it once, at the first path search of a process."""
-    program = f"""
+    program = """
 import numpy, torch, whisper.timing
-from model_patches.reference.whisper_reference import WhisperReference
-from alas_metric.document.units import split_units
+from model_patches.reference.whisper_reference import _threads_kept
 torch.set_num_threads(1)
-audio = numpy.random.rand(16000).astype("float32")
-WhisperReference({str(whisper_file)!r}, device="cpu").words(audio, "one two", split_units("one two"))
+with _threads_kept():
+    whisper.timing.dtw_cpu(numpy.zeros((2, 3)))
 assert whisper.timing.dtw_cpu.signatures, "no path was searched"
 print(torch.get_num_threads())
 """
@@ -221,7 +220,7 @@ def test_real_speech(reference: WhisperReference, jfk: np.ndarray) -> None:
         assert not any(word.start < pause < word.end for word in words)
 
 
-# ---- known answers, with a competent find_alignment ----
+# ---- known answers, with a competent reading ----
 
 
 def test_silence_is_put_back(reference: WhisperReference, aligner: EvenAligner) -> None:
@@ -253,9 +252,9 @@ def test_capitals_are_lowered_for_the_alignment_only(reference: WhisperReference
     assert "".join(aligner.calls[1][0]) == " NASA said"
 
 
-def test_events_are_not_aligned_and_special_tokens_are_text(reference: WhisperReference, aligner: EvenAligner) -> None:
+def test_events_and_special_tokens_are_not_aligned(reference: WhisperReference, aligner: EvenAligner) -> None:
     words_of(reference, bursts([(0.0, 2.0)], 2.0), "oh -- [LAUGHTER] a<|endoftext|>b")
-    assert "".join(aligner.calls[0][0]) == " oh a<|endoftext|>b"
+    assert "".join(aligner.calls[0][0]) == " oh ab"
 
 
 def test_unspaced_languages_have_no_leading_space(reference: WhisperReference, aligner: EvenAligner) -> None:
@@ -428,38 +427,76 @@ def test_names_and_fingerprints(whisper_file: Path, no_model: None) -> None:
     assert len(local.fingerprint) == 64
 
 
-def heads_of(reference: WhisperReference) -> list[list[int]]:
+def heads_of(reference: WhisperReference) -> list[tuple[int, int]]:
     words_of(reference, bursts([(0.0, 1.0)], 1.0), "one")
-    assert reference._model is not None
-    return reference._model.alignment_heads.indices().T.tolist()
+    return [(head.layer, head.head) for head in reference._choose_heads()]
 
 
-def test_default_heads_are_said_once(whisper_file: Path, aligner: EvenAligner, log: list[str]) -> None:
-    reference = WhisperReference(str(whisper_file), device="cpu")
-    assert heads_of(reference) == heads_of(reference) == [[1, 0], [1, 1]]
-    assert len(log) == 1 and "alas_whisper_heads" in log[0]
+def test_heads_are_those_that_follow_known_speech(whisper_file: Path, tmp_path: Path, log: list[str]) -> None:
+    """By the weights alone: the same under every name, and kept with the times."""
+    cache = AlignmentCache(tmp_path / "cache")
+    found = heads_of(WhisperReference(str(whisper_file), device="cpu", cache=cache))
+    copy = WhisperReference(str(shutil.copy(whisper_file, tmp_path / "renamed.pt")), device="cpu", cache=cache)
+    said = len(log)
+    assert copy._choose_heads() and copy._model is None  # from the cache
+    assert heads_of(copy) == found and len(set(found)) == len(found) == 4
+    assert len(log) == said > 0
 
 
-def test_given_heads(whisper_file: Path, aligner: EvenAligner, log: list[str]) -> None:
+def test_given_heads(whisper_file: Path) -> None:
     reference = WhisperReference(str(whisper_file), device="cpu", heads=" 1:1; 0:1;1:1;")
     assert reference.heads == "0:1;1:1"
-    assert heads_of(reference) == [[0, 1], [1, 1]]
-    assert not log
+    assert sorted(heads_of(reference)) == [(0, 1), (1, 1)]
     with pytest.raises(FatalError, match=r"no head 2:0.*layers 0 to 1"):
         heads_of(WhisperReference(str(whisper_file), device="cpu", heads="2:0"))
 
 
-def test_heads_of_an_official_checkpoint_under_another_name(
-    whisper_file: Path, tmp_path: Path, aligner: EvenAligner, monkeypatch: pytest.MonkeyPatch, log: list[str]
+def test_the_demos_whisper_follows_known_speech(log: list[str]) -> None:
+    reference = WhisperReference(str(WHISPER), device="cpu")
+    heads = reference._choose_heads()
+    assert any(abs(head.lag) < 0.5 for head in heads)
+    assert "follow speech with exact times" in log[0] and len(log) == 1
+
+
+def test_recognition_takes_the_official_heads_under_another_name(
+    whisper_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = shutil.copy(whisper_file, tmp_path / "renamed.pt")
     digest = WhisperReference(str(copy)).fingerprint
     monkeypatch.setitem(whisper._MODELS, "tiny", f"https://example.org/{digest}/tiny.pt")
     seen = []
     monkeypatch.setattr(whisper.Whisper, "set_alignment_heads", lambda self, dump: seen.append(dump))
-    heads_of(WhisperReference(str(copy), device="cpu"))
+    WhisperReference(str(copy), device="cpu")._load()
     assert seen == [whisper._ALIGNMENT_HEADS["tiny"]]
-    assert not log
+
+
+def test_an_english_checkpoint_takes_no_other_language(
+    whisper_file: Path, monkeypatch: pytest.MonkeyPatch, aligner: EvenAligner
+) -> None:
+    reference = WhisperReference(str(whisper_file), device="cpu")
+    monkeypatch.setattr(whisper.Whisper, "is_multilingual", property(lambda self: False))
+    for language in ("zh", "German"):
+        with pytest.raises(FatalError, match=f"knows English only.*{language!r}.*alas_language"):
+            words_of(reference, bursts([(0.0, 1.0)], 1.0), "one", language=language)
+    words_of(reference, bursts([(0.0, 1.0)], 1.0), "one", language="English")
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "今天天气很好"), ("km", "សួស្តីពិភពលោក"), ("km", "ថ្ងៃ")])
+def test_every_character_has_its_own_time_whatever_the_language_is_said_to_be(
+    reference: WhisperReference, monkeypatch: pytest.MonkeyPatch, language: str, text: str
+) -> None:
+    """By tokens: Whisper's own words are cut at spaces unless it knows better, and all would share one piece evenly."""
+
+    def read(model, tokenizer, tokens, mel, num_frames, heads=None):
+        starts = np.cumsum([0.0, *range(1, len(tokens) + 1)])  # each longer than the one before
+        both = np.broadcast_to(starts * num_frames / starts[-1], (len(heads), 2, len(starts)))
+        return attention.Reading(both, np.ones(len(tokens)))
+
+    monkeypatch.setattr(attention, "read", read)
+    monkeypatch.setattr(WhisperReference, "_choose_heads", lambda self: [attention.Head(0, 0, 0.0)])
+    words = words_of(reference, bursts([(0.0, 3.0)], 3.0), text, language=language)
+    lengths = np.diff([word.start for word in words])
+    assert (len(words) > 1 and np.std(lengths) > 0.05) or len(lengths) == 1
 
 
 def test_official_checkpoint_is_loaded_by_name(

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from alas_metric.corpus.metrics import METRICS
-from alas_metric.document.metric import GUESSING, LINEAR, RANDOM, SHIFTED
+from alas_metric.document.metric import GUESSING, LINEAR, RANDOM, REVERSED, SHIFTED
 from alas_metric.document.paths import WordTiming, check_words, reference_path
 from alas_metric.document.scores import score_record
 from alas_metric.document.similarity import FORMS, in_all_forms
@@ -51,7 +51,13 @@ _WORD_INCHES = 0.067
 _PANEL_INCHES = (0.75, 1.75)
 _LABELLED_WORDS = 26
 _CURVE_INCHES = 2.25
-_BASELINE_LOOKS = {RANDOM: (GREY, "--"), LINEAR: (ORANGE, ":"), SHIFTED: (GREEN, "-."), GUESSING: (GREY, "--")}
+_BASELINE_LOOKS = {
+    RANDOM: (GREY, "--"),
+    LINEAR: (ORANGE, ":"),
+    SHIFTED: (GREEN, "-."),
+    REVERSED: (GREEN, "-."),
+    GUESSING: (GREY, "--"),
+}
 _OTHER_LOOK = (PURPLE, (0, (1, 1)))
 _FORM_COLOURS = {"raw": VERMILION, "centred": ORANGE, "standardised": BLUE}
 _BAR = "#C8C8C8"

@@ -42,7 +42,7 @@ class Cost:
         return f"{self.wall:.1f} s wall, {self.cpu:.1f} s CPU, peak {self.memory / 1e6:.0f} MB"
 
 
-def run(*arguments: str, module: str = "alas_metric.commands.main") -> Cost:
+def run(*arguments: str, module: str = "alas_metric") -> Cost:
     """Run a module with arguments and return what it cost; its output is shown only if it fails."""
     begin = time.perf_counter()
     with tempfile.TemporaryFile() as output:

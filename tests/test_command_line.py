@@ -170,7 +170,7 @@ def test_the_first_documents_can_be_drawn(world, one_process, tmp_path) -> None:
 def test_rescoring_gives_the_runs_own_numbers(world, one_process) -> None:
     out = world[0] / "scores.json"
     done = subprocess.run(
-        [sys.executable, "-m", "alas_metric.commands.main", "score", str(world[0] / "one"), "--json", str(out)],
+        [sys.executable, "-m", "alas_metric", "score", str(world[0] / "one"), "--json", str(out)],
         env=world[1],
         capture_output=True,
         text=True,

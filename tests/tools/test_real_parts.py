@@ -95,7 +95,7 @@ def test_prompts_with_numbers_or_notes_are_left_out() -> None:
 
 
 def test_word_errors_know_neither_case_nor_punctuation() -> None:
-    from evaluate import word_errors
+    from hearing import word_errors
 
     assert word_errors(["Let sleeping dogs lie."], ["let, sleeping DOGS lie"]) == 0
     assert word_errors(["Let sleeping dogs lie.", "Go."], ["let sleeping dogs fly", "go on"]) == pytest.approx(0.4)

@@ -362,7 +362,7 @@ def test_garbage_is_refused_and_nothing_in_it_runs(arguments, name, content, tmp
     else:
         path.write_bytes(Path(arguments[name]).read_bytes()[:50_000])
     message = refused(arguments, **{name: str(path)})
-    assert f"alas: error: {name}=" in message and "Expected" in message
+    assert message.startswith(f"{name}=") and "Expected" in message
     assert "weights_only" not in message, "nobody should be advised to switch the safe reading off"
     assert not Path("ran").exists()
 
@@ -396,7 +396,7 @@ def changed(path: str, folder: Path, change) -> str:
 )
 def test_wrong_weights_are_refused(arguments, tmp_path, name, change, message) -> None:
     text = refused(arguments, **{name: changed(arguments[name], tmp_path, change)})
-    assert f"alas: error: {name}=" in text and message in text
+    assert text.startswith(f"{name}=") and message in text
 
 
 def test_weights_that_are_not_used_are_named(arguments, tmp_path) -> None:

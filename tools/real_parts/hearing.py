@@ -1,6 +1,6 @@
 """How many words a trained model gets wrong on sentences that it never heard, and what it answers to human prompts.
 
-    python tools/real_parts/evaluate.py ADAPTER ... [--work FOLDER]
+    python tools/real_parts/hearing.py ADAPTER ... [--work FOLDER]
 
 for each adapter file that training left, by voice of the test split (two of them never heard in training) and on
 recorded human prompts. Answers come from the plugin's own adapter, through the whole encoder.

@@ -51,32 +51,25 @@ class Layers:
         return monotonic_alignment_search(self.similarity_on_host)
 
     def stretches(self, timeline: Timeline) -> Any:
-        """Return the mean audio vector of each word's stretch, and likewise with the audio shifted circularly.
-
-        Returns:
-            ``(layers, 2, N, D)``, float32, on the device: as it is at 0, shifted at 1.
-        """
+        """Return the mean audio vector of each word's stretch, ``(layers, N, D)``, float32, on the device."""
         if id(timeline) not in self._stretches:
             xp = array_namespace(self.frames)
             averaging = xp.asarray(timeline.averaging, device=device(self.frames))
-            means = xp.matmul(averaging, xp.astype(self.frames, xp.float32, copy=False))
-            self._stretches[id(timeline)] = xp.reshape(means, (len(means), 2, timeline.num_words, -1))
+            self._stretches[id(timeline)] = xp.matmul(averaging, xp.astype(self.frames, xp.float32, copy=False))
         return self._stretches[id(timeline)]
 
     def cosines(self, timeline: Timeline) -> np.ndarray:
-        """Return the cosines among centred words, their stretches of audio, and the shifted ones, on the host.
+        """Return the cosines among centred words, at 0, and their stretches of audio, at 1: on the host.
 
         Returns:
-            ``(layers, 3, 3, N, N)``: of which with which.
+            ``(layers, 2, 2, N, N)``.
         """
         if id(timeline) not in self._cosines:
             xp = array_namespace(self.frames)
-            audio = directions(self.stretches(timeline))
-            every = xp.concat([directions(self.words)[:, None], audio], axis=1)
-            flat = xp.reshape(every, (len(every), -1, every.shape[-1]))
-            cosines = on_host(xp.matmul(flat, xp.matrix_transpose(flat)))
+            every = xp.concat([directions(self.words), directions(self.stretches(timeline))], axis=1)
+            cosines = on_host(xp.matmul(every, xp.matrix_transpose(every)))
             size = timeline.num_words
-            self._cosines[id(timeline)] = cosines.reshape(-1, 3, size, 3, size).swapaxes(2, 3)
+            self._cosines[id(timeline)] = cosines.reshape(-1, 2, size, 2, size).swapaxes(2, 3)
         return self._cosines[id(timeline)]
 
 

@@ -105,13 +105,8 @@ class Timeline:
 
     @cached_property
     def averaging(self) -> np.ndarray:
-        """What averages the vectors at all positions over each word's stretch, float32 ``(2 N, T)``; rows sum to 1.
-
-        The second N rows do so with the audio shifted circularly: where it is rolled forward, a stretch holds what was
-        earlier by as much.
-        """
+        """What averages the vectors at all positions over each word's stretch, float32 ``(N, T)``; rows sum to 1."""
         words, positions = self.cells
         weights = np.zeros((self.num_words, self.num_frames), np.float32)
         weights[words, positions] = 1
-        weights /= weights.sum(axis=-1, keepdims=True)
-        return np.concatenate([weights, np.roll(weights, -self.shift, axis=-1)])
+        return weights / weights.sum(axis=-1, keepdims=True)

@@ -4,9 +4,14 @@ Centred kernel alignment (Kornblith et al. 2019, https://arxiv.org/abs/1905.0041
 audio vector of each word's stretch, both centred and of unit length: otherwise a few huge dimensions or norms would
 decide. The Hilbert-Schmidt independence criterion is the unbiased one (Song et al. 2012,
 https://jmlr.org/papers/v13/song12a.html), summed over documents as over minibatches (Nguyen et al. 2021,
-https://arxiv.org/abs/2010.15327). No rotation and no scaling of either modality changes it. The chance control has the
-audio shifted circularly. Words that sound alike and read alike, equal words above all, give structure without any
-learning.
+https://arxiv.org/abs/2010.15327). No rotation and no scaling of either modality changes it. Words
+that sound alike and read alike, equal words above all, give structure without any learning.
+
+The chance control is the same with the stretches of audio in reverse order: word i with the stretch of word N + 1 - i.
+Vectors that stand near to each other in a prompt resemble each other, whatever they hold. The reverse order keeps how
+far apart any two words stand, and with it all that distance alone gives, and loses which word is which. With circularly
+shifted audio, connectors without content were up to 0.19 above chance in the middle and last layers of a language
+model; in reverse order they were at chance within their intervals.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alas_metric.document.measure import Layers, Measure, brief
-from alas_metric.document.metric import SHIFTED, Metric, Sums
+from alas_metric.document.metric import REVERSED, Metric, Sums
 from alas_metric.document.timeline import Timeline
 
 _FEWEST = 4
@@ -26,19 +31,19 @@ _FEWEST = 4
 
 
 class Cka(Measure):
-    """The criterion of words and audio, of each with itself, and with the audio shifted."""
+    """The criterion of words and audio, of each with itself, and of words with the audio in reverse order."""
 
     name = "cka"
     needs_times = True
     needs_vectors = True
-    needed = ("both", "words", "audio", "both_shifted", "audio_shifted")
+    needed = ("both", "words", "audio", "reversed")
 
     def __call__(self, layers: Layers, timeline: Timeline) -> dict[str, Any]:
         """Return the criteria, float ``(layers,)``."""
         if timeline.num_words < _FEWEST:
             return {}
-        every = layers.cosines(timeline)
-        criteria = brief(hsic(every[:, [0, 1, 2], [0, 1, 2]]))
+        words, audio = (layers.cosines(timeline)[:, at, at] for at in (0, 1))
+        criteria = brief(hsic(np.stack([words, audio, audio[:, ::-1, ::-1]], axis=1)))
         return {name: criteria[:, one, other] for name, (one, other) in zip(self.needed, _PAIRS, strict=True)}
 
     def columns(self, found: Mapping[str, np.ndarray], timeline: Timeline) -> dict[str, Any]:
@@ -46,8 +51,8 @@ class Cka(Measure):
         return {f"cka_{name}": found[name] for name in self.needed}
 
 
-_PAIRS = ((0, 1), (0, 0), (1, 1), (0, 2), (2, 2))
-"""Words at 0, their stretches of audio at 1, and with the audio shifted at 2."""
+_PAIRS = ((0, 1), (0, 0), (1, 1), (0, 2))
+"""Words at 0, their stretches of audio at 1, and in reverse order at 2, whose criterion with itself is the same."""
 
 
 def hsic(grams: npt.ArrayLike) -> np.ndarray:
@@ -80,12 +85,12 @@ def cka(both: Any, words: Any, audio: Any) -> Any:
     return both / np.sqrt(words * audio)
 
 
-def _evidence(both: Any, words: Any, audio: Any, both_shifted: Any, audio_shifted: Any) -> Any:
-    chance = cka(both_shifted, words, audio_shifted)
+def _evidence(both: Any, words: Any, audio: Any, turned: Any) -> Any:
+    chance = cka(turned, words, audio)
     return (cka(both, words, audio) - chance) / (1 - chance)
 
 
-_CHANCE = Sums(("cka_both_shifted", "cka_words", "cka_audio_shifted"), cka)
+_CHANCE = Sums(("cka_reversed", "cka_words", "cka_audio"), cka)
 MEASURE = Cka()
 ROWS = (
     Metric(
@@ -95,18 +100,18 @@ ROWS = (
         "structure that words and their stretches of audio share, in whatever directions: 1 the same, 0 unrelated",
         direction="higher",
         curve=True,
-        baselines={SHIFTED: _CHANCE},
+        baselines={REVERSED: _CHANCE},
     ),
-    Metric("cka_chance", "CKA on shifted audio", _CHANCE, "cka with the audio shifted circularly"),
+    Metric("cka_chance", "CKA in reverse order", _CHANCE, "cka with the stretches of audio in reverse order"),
     Metric(
         "cka_evidence",
         "CKA evidence",
-        Sums(("cka_both", "cka_words", "cka_audio", "cka_both_shifted", "cka_audio_shifted"), _evidence),
-        "1 the same structure, 0 no more than on circularly shifted audio; says whether words are found in directions "
+        Sums(("cka_both", "cka_words", "cka_audio", "cka_reversed"), _evidence),
+        "1 the same structure, 0 no more than in reverse order; says whether words are found in directions "
         "of their own",
         direction="higher",
         curve=True,
-        zero=SHIFTED,
+        zero=REVERSED,
         column="CKA evidence",
         headline=True,
         shown=True,

@@ -28,7 +28,7 @@ class NormRatio(Measure):
         Words where either vector is zero, or too long for float32, are left out.
         """
         xp = array_namespace(layers.words)
-        vectors = (layers.stretches(timeline)[:, 0], layers.words)
+        vectors = (layers.stretches(timeline), layers.words)
         with np.errstate(over="ignore"):
             audio, words = (on_host(xp.linalg.vector_norm(states, axis=-1)).astype(np.float64) for states in vectors)
         defined = (audio > 0) & (words > 0) & np.isfinite(audio) & np.isfinite(words)

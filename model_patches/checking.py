@@ -299,7 +299,7 @@ def finding(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, "passed", check())
     except NotApplicable as reason:
         return Finding(name, "not applicable", str(reason))
-    except (Exception, FatalError) as error:  # models are programs; what they raise is anything
+    except Exception as error:  # models are programs; what they raise is anything
         return Finding(name, "failed", f"{type(error).__name__}: {error}")
 
 

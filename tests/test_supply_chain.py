@@ -43,7 +43,7 @@ def constant(node: ast.AST) -> object:
 
 
 def choices(node: ast.AST) -> set[object]:
-    """Return what an expression of literals can be: two values for ``"a" if x else "b"``; None for any other."""
+    """Return the values that an expression of literals can have: two for ``"a" if x else "b"``, None for others."""
     return choices(node.body) | choices(node.orelse) if isinstance(node, ast.IfExp) else {constant(node)}
 
 

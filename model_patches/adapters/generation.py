@@ -106,7 +106,8 @@ def _expected(name: str, value: Any) -> str:
         return "" if number and 0 <= value <= 1 else "a number from 0 to 1"
     if name in _NUMBERS:
         right = number and value >= _NUMBERS[name] and not (value == 0 and "penalty" in name)
-        return "" if right else "a number" + ("" if name == "length_penalty" else " above 0")
+        least = "" if name == "length_penalty" else " above 0" if "penalty" in name else " from 0 up"
+        return "" if right else f"a number{least}"
     if name in _TOKENS:
         ids = value if isinstance(value, list | tuple) else [value]
         return "" if all(type(token) is int for token in ids) else "ids of tokens"

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     findings = examine(names, arguments.model, model_arguments(arguments.model_args), arguments.device)
     show_table(console(), table(findings))
     missing = [finding.subject for finding in findings if finding.state is State.MISSING]
-    print(f"Missing: {', '.join(missing)}." if missing else "Nothing is missing.")
+    print(f"Missing or wrong: {', '.join(missing)}." if missing else "Nothing is missing.")
     return 1 if missing else 0
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from alas_tasks.findings import Finding, State, size
-from alas_tasks.installation import complaints, installed, requirements, tried
+from alas_tasks.installation import complaint, complaints, installed, requirements, tried
 from model_patches.harness.failures import import_error
 
 _SECONDS = 5
@@ -18,12 +18,13 @@ _SECONDS = 5
 def versions() -> list[Finding]:
     """Return what is wrong with the installed packages, and how they differ from those that were tried."""
     lock = tried()
-    names = sorted(requirement.name for requirement in requirements())
+    asked = {requirement.name: requirement for requirement in requirements()}
+    names = sorted(asked)
     wrong = [Finding("packages", State.MISSING, *_halves(text)) for text in complaints()]
     other = [
         f"{name} {version} (tried: {lock[name]})"
         for name in names
-        if name in lock and (version := installed(name)) not in (lock[name], None)
+        if name in lock and (version := installed(name)) != lock[name] and not complaint(asked[name], version)
     ]
     same = sum(1 for name in names if name in lock and installed(name) == lock[name])
     shown = f"Python {platform.python_version()}; {same} of {len(names)} packages as tried"

@@ -149,7 +149,7 @@ def first_frames(scores: np.ndarray) -> np.ndarray:
     paths = monotonic_alignment_search(np.nan_to_num(scores, posinf=0.0, neginf=0.0))
     if num_frames < num_rows:  # the path then says on which frame each row is
         return paths.astype(np.float64)
-    return (paths[..., None, :] < np.arange(num_rows)[:, None]).sum(axis=-1).astype(np.float64)
+    return np.asarray((paths[..., None, :] < np.arange(num_rows)[:, None]).sum(axis=-1), np.float64)
 
 
 def token_starts(reading: Reading, lags: Sequence[float]) -> np.ndarray:
@@ -160,12 +160,12 @@ def token_starts(reading: Reading, lags: Sequence[float]) -> np.ndarray:
         lags: of each of its heads.
     """
     by_head = _weighted(reading.starts, np.asarray(lags, dtype=np.float64))
-    return np.maximum.accumulate(np.maximum(np.median(by_head, axis=0), 0.0)) * FRAME_SECONDS
+    return np.asarray(np.maximum.accumulate(np.maximum(np.median(by_head, axis=0), 0.0)) * FRAME_SECONDS)
 
 
 def _weighted(starts: np.ndarray, lags: np.ndarray) -> np.ndarray:
     weight = lags[:, None]
-    return (1 - weight) * starts[:, 0] + weight * starts[:, 1]
+    return np.asarray((1 - weight) * starts[:, 0] + weight * starts[:, 1])
 
 
 def choose_heads(
@@ -195,4 +195,5 @@ def choose_heads(
     errors = np.where(moves, np.abs(found - truth).mean(axis=-1), np.inf)
     best = np.argsort(errors, kind="stable")[:number]
     left = float(np.median(np.abs(np.median(found[best], axis=0) - truth)))
-    return [Head(*heads[k], round(float(lags[k]), 3)) for k in best], round(left, 6)
+    chosen = [(*heads[k], round(float(lags[k]), 3)) for k in best]
+    return [Head(layer, head, lag) for layer, head, lag in chosen], round(left, 6)

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -57,7 +58,7 @@ def in_one(speech: Sequence[KnownSpeech], max_seconds: float = 29.0) -> KnownSpe
     return KnownSpeech(np.concatenate(audio), " ".join(sentences), tuple(words))
 
 
-def _utterance(row: dict) -> KnownSpeech:
+def _utterance(row: dict[str, Any]) -> KnownSpeech:
     audio, _ = soundfile.read(io.BytesIO(row["audio"]["bytes"]), dtype="float32")
     words = tuple(WordTiming(word["word"], word["start"], word["end"]) for word in row["words"])
     return KnownSpeech(audio, row["transcript"], words)

@@ -145,7 +145,7 @@ def _thresholds(levels: np.ndarray, least: float = 20.0) -> _Thresholds | None:
     low = min(high, max(high - 6, floor + 4))
     quiet = float(np.percentile(levels[levels > DIGITAL_DB], 10))
     faint = min(low, max(max(quiet, SILENCE_DB) + 4, peak - 55))
-    return _Thresholds(faint, low, high, peak - quiet)
+    return _Thresholds(faint, low, high, contrast=peak - float(np.percentile(levels, 10)))
 
 
 def _runs(active: np.ndarray) -> list[tuple[int, int]]:

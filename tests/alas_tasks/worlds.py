@@ -301,9 +301,8 @@ def add_wdseg(folder: Path, skip: tuple[str, ...] = ()) -> Path:
     for seed, (uid, (_, text)) in enumerate(EMOTIONS.items()):
         spoken = [word for word in text.split() if word[0].isalpha()]
         lines = ["\tSFrm\tEFrm\t   SegAScr Word", "\t   0\t  14\t   -122440 <s>"]
-        for number, (word, start, end) in enumerate(
-            even_words(" ".join(spoken), len(sound_of(text, seed)) / SAMPLE_RATE)
-        ):
+        duration = len(sound_of(text, seed)) / SAMPLE_RATE
+        for number, (word, start, end) in enumerate(even_words(" ".join(spoken), duration)):
             said = word.upper().strip("?!.") + ("(2)" if number == 0 else "")
             lines.append(f"\t{round(start * 100):4}\t{round(end * 100) - 1:4}\t    -96000 {said}")
         lines += ["\t 900\t 910\t    -96000 ++LAUGHTER++", "Total score:    -9876543"]

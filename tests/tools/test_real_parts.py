@@ -323,12 +323,15 @@ def test_a_form_in_the_products_place_gives_the_products_numbers() -> None:
     import bench as script
     from forms import centred, raw, standardised
 
+    from alas_metric.document.similarity import FORMS
+
     rng = np.random.default_rng(0)
     utterance = spoken([(f"w{j}", 0.32 * j, 0.32 * (j + 1)) for j in range(6)])
     words, frames = (rng.normal(size=(3, n, 32)).astype(np.float32) for n in (6, 48))
     two = [replace(utterance, uid=uid) for uid in "ab"]
-    own = script.curves([script.scored(u, words, frames) for u in two])
-    placed = script.curves([script.scored(u, words, frames, (standardised, raw, centred)) for u in two])
+    keys = [f"{name}_{form}" for name in ("alas_skill", "alas_evidence", "frame_skill") for form in FORMS]
+    own = script.curves([script.scored(u, words, frames) for u in two], keys)
+    placed = script.curves([script.scored(u, words, frames, (standardised, raw, centred)) for u in two], keys)
     for there, here in {"standardised": "raw", "raw": "centred", "centred": "standardised"}.items():
         for name in ("alas_skill", "alas_evidence", "frame_skill"):
             np.testing.assert_allclose(placed[f"{name}_{here}"].values, own[f"{name}_{there}"].values, atol=1e-6)

@@ -277,7 +277,6 @@ def test_a_checkpoint_that_asks_for_chunks_is_read_whole(qwen2_audio, monkeypatc
     monkeypatch.setattr(qwen2_audio.model.generation_config, "prefill_chunk_size", 16)
     verify_capture(qwen2_audio.decoder, partial(qwen2_audio.generate, inputs))
     assert qwen2_audio.answers(inputs, max_new_tokens=3, do_sample=False) == expected
-    assert qwen2_audio.answers(inputs, max_new_tokens=3, do_sample=False, prefill_chunk_size=8) == expected
 
 
 def test_a_list_of_states_that_ends_before_the_norm_is_sound(qwen2_audio, monkeypatch) -> None:

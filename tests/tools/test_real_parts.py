@@ -28,7 +28,7 @@ def scripts():
 
 
 def spoken(words: list[tuple[str, float, float]], seconds: float = 2.0):
-    from speech import RATE, Utterance
+    from synthesis import RATE, Utterance
 
     samples = np.random.default_rng(0).normal(0, 0.1, int(RATE * seconds)).astype(np.float32)
     return Utterance("u", " ".join(word for word, _, _ in words), samples, words)
@@ -52,7 +52,7 @@ def test_sentences_are_plain_and_split_by_their_text(tmp_path) -> None:
 
 
 def test_words_of_another_number_are_refused() -> None:
-    from speech import words_of
+    from synthesis import words_of
 
     sounds = [("^", 0.1), ("ð", 0.1), ("ə", 0.2), (" ", 0.1), ("d", 0.1), (",", 0.3), ("$", 0.1)]
     assert words_of("The d,", sounds) == [
@@ -64,7 +64,7 @@ def test_words_of_another_number_are_refused() -> None:
 
 @pytest.mark.skipif(not ctypes.util.find_library("espeak-ng"), reason="the library of espeak-ng is not installed")
 def test_espeak_says_words_where_the_samples_are_loud(tmp_path) -> None:
-    from speech import RATE, Voice, say, synthesiser
+    from synthesis import RATE, Voice, say, synthesiser
 
     voice = Voice("espeak", name="en-us+f2")
     utterance = say(voice, synthesiser(voice, tmp_path), "u", "Take the bull by the horn and go.")
@@ -75,7 +75,7 @@ def test_espeak_says_words_where_the_samples_are_loud(tmp_path) -> None:
 
 
 def test_a_shard_is_kept_as_it_was_first_written(tmp_path) -> None:
-    from speech import load_utterances, save_utterances
+    from synthesis import load_utterances, save_utterances
 
     first, second = spoken([("one", 0.0, 0.5)]), spoken([("two", 0.1, 0.5)])
     for utterance in (first, second):

@@ -23,8 +23,8 @@ from connectors import CONNECTORS, token_accuracy
 from features import SECONDS_PER_POSITION, load_shard
 from forms import TRIED, Form
 from parts import default_work
-from speech import Utterance
 from states import OPENINGS, Listener, States
+from synthesis import Utterance
 from tqdm import tqdm
 
 from alas_metric import Measurement, WordTiming, score_record

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from features import SECONDS_PER_POSITION, mel_features
 from scipy.stats import ortho_group
-from speech import Utterance
+from synthesis import Utterance
 
 CONNECTORS = ("ridge", "rotated", "random", "mel", "late")
 PAUSE_WEIGHT = 0.3

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from convert import whisper_checkpoint
 from parts import default_work, write_once
-from speech import RATE, Utterance, load_utterances, shard_file, speak_shard
+from synthesis import RATE, Utterance, load_utterances, shard_file, speak_shard
 from tqdm import tqdm
 from transformers import Qwen2AudioEncoderConfig, WhisperFeatureExtractor
 from transformers.masking_utils import create_bidirectional_mask

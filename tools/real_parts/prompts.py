@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from parts import unpacked
-from speech import RATE
+from synthesis import RATE
 
 FEWEST = 3
 """Words of a prompt that is kept."""

@@ -12,7 +12,7 @@ import torch
 from connectors import CONNECTORS, Connectors, Linear, fit_connectors
 from convert import language_model
 from parts import write_once
-from speech import Utterance
+from synthesis import Utterance
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from alas_metric.document.units import split_units

@@ -6,7 +6,7 @@ reports the position of every sound. A voice may be resampled, which moves pitch
 speaker; its times move along. Speech lies in shards of ``SHARD`` sentences, each written whole, so that an interrupted
 run goes on::
 
-    python tools/real_parts/speech.py joe test 0 3
+    python tools/real_parts/synthesis.py joe test 0 3
 """
 
 from __future__ import annotations

@@ -79,6 +79,12 @@ class _Reader(yaml.SafeLoader):
 _Reader.add_constructor("!function", _function_name)
 
 
+def read_task(text: str) -> dict[str, Any]:
+    """Return the content of a task's YAML file; functions are names, nothing is imported."""
+    content: dict[str, Any] = yaml.load(text, _Reader)
+    return content
+
+
 def read_description(text: str) -> tuple[str, Description]:
     """Return the task's name and description from the text of its YAML file.
 

@@ -5,25 +5,36 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from alas_metric.errors import FatalError
+from alas_tasks.custom import read_description, read_task
 from alas_tasks.findings import Finding, State, size
-from alas_tasks.sources import IEMOCAP, LIBRISPEECH, LIBRISQA, MMAU, HubSource, cached_files, matching_files
+from alas_tasks.sources import SOURCES, HubSource, cached_files
 
 Ask = Callable[[HubSource], tuple[str, int]]
 """Asks the hub for a source: what it says in words, and the files' size in bytes. Raises where there is no answer."""
 
-NEEDS: dict[str, tuple[HubSource, ...]] = {
-    "alas_demo_sqa": (),
-    "alas_demo_emotion": (),
-    "alas_librisqa": (LIBRISQA, LIBRISPEECH),
-    "alas_librisqa_mc": (LIBRISQA, LIBRISPEECH),
-    "alas_iemocap": (IEMOCAP,),
-    "alas_mmau_speech": (MMAU,),
-}
-"""What each task reads."""
-GROUPS = {"alas": ("alas_librisqa", "alas_iemocap"), "alas_demo": ("alas_demo_sqa", "alas_demo_emotion")}
-FREE_ANSWERS = ("alas_librisqa",)
+FOLDER = Path(__file__).parent
+
+
+def _tasks() -> dict[str, dict[str, Any]]:
+    contents = [read_task(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*/alas_*.yaml"))]
+    return {str(content["task"]): content for content in contents}
+
+
+def _groups() -> dict[str, tuple[str, ...]]:
+    contents = [read_task(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yaml"))]
+    return {str(content["group"]): tuple(content["task"]) for content in contents}
+
+
+_TASKS = _tasks()
+NEEDS = {name: tuple(SOURCES[repo_id] for repo_id in content["metadata"]["reads"]) for name, content in _TASKS.items()}
+"""What each task reads, as ``metadata.reads`` of its YAML file says."""
+GROUPS = _groups()
+FREE_ANSWERS = tuple(
+    name for name, content in _TASKS.items() if content["process_results"].endswith(".process_results_free")
+)
 """The tasks whose answers Sentence-BERT compares."""
 
 
@@ -41,7 +52,7 @@ def of_source(source: HubSource, ask: Ask | None = None) -> Finding:
     except FatalError as error:
         return Finding(subject, State.MISSING, str(error), advice)
     if folder is not None:
-        if _CHECKS[source.repo_id](folder):
+        if source.is_in(folder):
             return Finding(subject, State.THERE, f"local: {folder}")
         return Finding(subject, State.MISSING, f"local, but nothing usable in {folder}", advice)
     if cached_files(source.repo_id, source.chosen_revision, source.pattern):
@@ -74,7 +85,6 @@ def of_tasks(names: Iterable[str], ask: Ask | None = None) -> list[Finding]:
 
 def of_task_file(name: str) -> Finding:
     """Return where the data of a YAML file of ``alas new-task`` is."""
-    from alas_tasks.custom import read_description
     from alas_tasks.description import find_data, is_hub_id
 
     path = Path(name)
@@ -99,35 +109,8 @@ def free_answers(names: Iterable[str]) -> bool:
 
 
 def _is_free(name: str) -> bool:
-    from alas_tasks.custom import read_description
 
     try:
         return read_description(Path(name).read_text(encoding="utf-8"))[1].labels is None
     except (FatalError, OSError, UnicodeError):
         return False
-
-
-def _has_librisqa(folder: Path) -> bool:
-    return any(any(folder.glob(name)) for name in ("LibriSQA-Part*-test.json", "*/LibriSQA-Part*-test.json"))
-
-
-def _has_librispeech(folder: Path) -> bool:
-    from alas_tasks.librisqa.librispeech import split_folders
-
-    return any(next(place.glob("*/*/*.flac"), None) for place in split_folders(folder))
-
-
-def _has_iemocap(folder: Path) -> bool:
-    return any(folder.glob("*.json")) or any(folder.glob("*/*.json"))
-
-
-def _has_mmau(folder: Path) -> bool:
-    return bool(matching_files(folder, [MMAU.pattern]))
-
-
-_CHECKS: dict[str, Callable[[Path], bool]] = {
-    LIBRISQA.repo_id: _has_librisqa,
-    LIBRISPEECH.repo_id: _has_librispeech,
-    IEMOCAP.repo_id: _has_iemocap,
-    MMAU.repo_id: _has_mmau,
-}

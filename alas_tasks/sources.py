@@ -38,6 +38,7 @@ class HubSource:
         pattern: which files are needed; ``*`` also matches slashes.
         folder_variable: names a local copy.
         revision_variable: names another revision.
+        local_patterns: which files, one at least, a local copy holds; by default those of ``pattern``.
     """
 
     repo_id: str
@@ -45,6 +46,7 @@ class HubSource:
     pattern: str
     folder_variable: str
     revision_variable: str
+    local_patterns: tuple[str, ...] = ()
 
     @property
     def chosen_revision(self) -> str:
@@ -61,6 +63,12 @@ class HubSource:
         """What is read, for results: the data set and the revision asked for, or that it is a local copy."""
         return f"{self.repo_id} {LOCAL_COPY}" if self.folder() else f"{self.repo_id}@{self.chosen_revision}"
 
+    def is_in(self, folder: Path) -> bool:
+        """Tell whether a local copy's folder holds a file of this data set."""
+        if not self.local_patterns:
+            return bool(matching_files(folder, [self.pattern]))
+        return any(next(folder.glob(pattern), None) for pattern in self.local_patterns)
+
     def folder(self) -> Path | None:
         """Return the local copy's folder, or None where the environment names none."""
         return env_folder(self.folder_variable)
@@ -72,6 +80,7 @@ LIBRISQA = HubSource(
     pattern="LibriSQA-Part*/LibriSQA-Part*-test.json",
     folder_variable="ALAS_LIBRISQA_DIR",
     revision_variable="ALAS_LIBRISQA_REVISION",
+    local_patterns=("LibriSQA-Part*-test.json", "*/LibriSQA-Part*-test.json"),
 )
 LIBRISPEECH = HubSource(
     repo_id="openslr/librispeech_asr",
@@ -79,6 +88,7 @@ LIBRISPEECH = HubSource(
     pattern="clean/test/*.parquet",
     folder_variable="ALAS_LIBRISPEECH_DIR",
     revision_variable="ALAS_LIBRISPEECH_REVISION",
+    local_patterns=("*/*/*.flac", "*/*/*/*.flac", "LibriSpeech/*/*/*/*.flac"),
 )
 LIBRISPEECH_WORDS = HubSource(
     repo_id="gilkeyio/librispeech-alignments",
@@ -93,6 +103,7 @@ IEMOCAP = HubSource(
     pattern="*train*.parquet",
     folder_variable="ALAS_IEMOCAP_DIR",
     revision_variable="ALAS_IEMOCAP_REVISION",
+    local_patterns=("*.json", "*/*.json"),
 )
 MMAU = HubSource(
     repo_id="lmms-lab-audio/mmau",
@@ -101,6 +112,9 @@ MMAU = HubSource(
     folder_variable="ALAS_MMAU_DIR",
     revision_variable="ALAS_MMAU_REVISION",
 )
+
+SOURCES = {source.repo_id: source for source in (LIBRISQA, LIBRISPEECH, LIBRISPEECH_WORDS, IEMOCAP, MMAU)}
+"""The data sets that tasks name in ``metadata.reads``."""
 
 
 def hub_files(repo_id: str, revision: str, pattern: str | Sequence[str], advice: str = "") -> list[Path]:

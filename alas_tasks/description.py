@@ -296,7 +296,10 @@ def local_columns(path: Path, split: str | None = None) -> tuple[list[str], Unfi
     if files := parquet_files(path, split):
         table = read_parquet(path.name, files)
         plain = [name for name in table.column_names if not isinstance(table.features[name], Audio)]
-        rows = table.select_columns(plain).select(range(min(len(table), _LOOKED_AT))).to_list() if plain else []
+        try:
+            rows = table.select_columns(plain).select(range(min(len(table), _LOOKED_AT))).to_list() if plain else []
+        except UnicodeDecodeError as error:
+            raise FatalError(f"{path} holds text that is no UTF-8: {error}. Write its texts anew as UTF-8") from error
         return table.column_names, unfit_of_schema(table.data.schema), rows
     rows = read_table(path, split).rows
     available = columns_of(rows)

@@ -594,3 +594,12 @@ def test_paths_of_another_system_and_of_home(world: Path, monkeypatch: pytest.Mo
     assert heard(samples) == SECONDS[:1] * 2
     _, samples = read(put(world / "set" / "m.jsonl", lines(*({"audio": name, "text": "x"} for name in names))))
     assert heard(samples) == SECONDS[:1] * 4
+
+
+def test_text_that_is_no_utf_8_is_said(tmp_path: Path) -> None:
+    text = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, 2], np.int32)), pa.py_buffer(b"\xff\xfe")]
+    )
+    pq.write_table(pa.table({"audio": pa.array(["a.wav"]), "transcript": text}), tmp_path / "mine.parquet")
+    with pytest.raises(FatalError, match=r"mine\.parquet holds text that is no UTF-8"):
+        describe(str(tmp_path / "mine.parquet"), {}, prompt="?")

@@ -35,7 +35,7 @@ BATCH = 8
 _SCORES = ("alas", "alas_skill", "alas_evidence", "frame_skill")
 KEYS = tuple(f"{key}_{form}" for form in ("raw", "centred") for key in _SCORES)
 """What every section shows: the forms of similarity that all of them were measured in."""
-ALL_FORMS = (*(f"{key}_{form}" for key in _SCORES[1:] for form in FORMS), "retrieval_skill", "cka_evidence")
+ALL_FORMS = (*(f"{key}_{form}" for key in _SCORES[1:] for form in FORMS), "retrieval_skill")
 """What the section on the forms shows."""
 GOLD, ALIGNED, TRANSCRIBED = "words", "aligned", "transcribed"
 """References of every record: the exact times, Whisper's of the known transcript, Whisper's of what it recognises."""

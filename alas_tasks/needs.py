@@ -18,20 +18,14 @@ Ask = Callable[[HubSource], tuple[str, int]]
 FOLDER = Path(__file__).parent
 
 
-def _tasks() -> dict[str, dict[str, Any]]:
-    contents = [read_task(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*/alas_*.yaml"))]
-    return {str(content["task"]): content for content in contents}
+def _contents(pattern: str) -> list[dict[str, Any]]:
+    return [read_task(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob(pattern))]
 
 
-def _groups() -> dict[str, tuple[str, ...]]:
-    contents = [read_task(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.yaml"))]
-    return {str(content["group"]): tuple(content["task"]) for content in contents}
-
-
-_TASKS = _tasks()
+_TASKS = {str(content["task"]): content for content in _contents("*/alas_*.yaml")}
 NEEDS = {name: tuple(SOURCES[repo_id] for repo_id in content["metadata"]["reads"]) for name, content in _TASKS.items()}
 """What each task reads, as ``metadata.reads`` of its YAML file says."""
-GROUPS = _groups()
+GROUPS = {str(content["group"]): tuple(content["task"]) for content in _contents("*.yaml")}
 FREE_ANSWERS = tuple(
     name for name, content in _TASKS.items() if content["process_results"].endswith(".process_results_free")
 )

@@ -397,7 +397,6 @@ def test_loss_is_the_models_own_on_the_answers_tokens(teacher, monkeypatch) -> N
         expected.append(torch.nn.functional.cross_entropy(logits, torch.tensor(answer), reduction="sum"))
     tokens = sum(len(answer) for _, answer in rows)
     assert found.item() == pytest.approx(sum(e.item() for e in expected) / tokens, rel=1e-4)
-    assert train.BATCH == 8
 
 
 def test_interrupted_training_ends_where_an_uninterrupted_one_ends(teacher, tmp_path) -> None:

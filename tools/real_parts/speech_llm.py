@@ -32,8 +32,16 @@ from transformers import (
 
 AUDIO_TOKENS = ("<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>")
 RANK = 16
-START_SHARDS = [*(("joe", i) for i in range(4)), *(("heart", i) for i in range(4)), ("heart-low", 4), ("heart-low", 5)]
-"""Speech that the ridge start is fitted to, some 900 sentences."""
+START_SHARDS = (
+    *(("joe", i) for i in range(6)),
+    ("heart", 22),
+    ("heart-low", 28),
+    ("heart-middle", 34),
+    ("heart-high", 40),
+    ("espeak-gb-m3", 46),
+    ("joe-high", 54),
+)
+"""Speech that the ridge start is fitted to, some 1,050 sentences."""
 TEMPLATE = (
     "{% for message in messages %}{% if message['role'] != 'system' %}<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for content in message['content'] %}"

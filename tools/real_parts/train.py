@@ -6,7 +6,7 @@ Stopped and started again, it goes on where it was: what a step learns from depe
 speech that is not there yet is made when a step asks for it. Checkpoints, some 10 MB each, are kept in
 ``training/<start>/`` of the work folder. What makes a step cheap: the encoder's output is kept on disk; a batch holds
 utterances of similar length; prompts are short; the frozen weights are bfloat16; the vocabulary's 49,155 logits are
-computed at the answer's tokens only.
+computed at the answer's tokens only; attention is the plain one, whose backward pass costs a fifth of the fused one's.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "demo_world"))
 from training import Stage, train
 
 PLAN = {
-    "joe": range(80),
-    "heart": range(80),
-    "heart-low": range(80),
-    "heart-middle": range(40),
-    "heart-high": range(40, 80),
-    "joe-high": range(40, 80),
-    "espeak-gb-m3": range(20),
-    "espeak-us-f2": range(20, 40),
+    "joe": range(22),
+    "heart": range(22, 28),
+    "heart-low": range(28, 34),
+    "heart-middle": range(34, 40),
+    "heart-high": range(40, 46),
+    "espeak-gb-m3": range(46, 54),
+    "joe-high": range(54, 60),
+    "espeak-us-f2": range(60, 68),
 }
-"""The shards of training speech by voice: about 37,000 utterances of 8,000 sentences."""
-STEPS = 4000
-BATCH = 8
+"""The shards of training speech by voice: some 6,000 sentences, each said once."""
+STEPS = 1200
+BATCH = 4
 TEXT_SHARE = 0.1
 """The share of steps that read transcripts, so that the text run learns the same answers."""
 LEARNING_RATE = 5e-4
-KEPT = (0, 25, 50, 100, 200, 400, 700, 1000, 1500, 2000, 2500, 3000, 3500, 4000)
+KEPT = (0, 50, 100, 150, 200, 300, 400, 500, 600, 800, 1000, 1200)
 """Updates after which a checkpoint is kept."""
-SAVE_EVERY = 10
+SAVE_EVERY = 25
 
 
 class Trained(torch.nn.Module):
@@ -148,6 +148,7 @@ def build(work: Path, start: str) -> tuple[PeftModel, PreTrainedTokenizerBase]:
     if start == "ridge":
         set_projector(model, ridge_start(work, tokenizer, model))
     model.to(torch.bfloat16)
+    model.model.language_model.set_attn_implementation("eager")
     torch.manual_seed(1)
     return with_lora(model), tokenizer
 

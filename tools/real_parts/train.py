@@ -147,7 +147,8 @@ def build(work: Path, start: str) -> tuple[PeftModel, PreTrainedTokenizerBase]:
     model = make_model(work, tokenizer)
     if start == "ridge":
         set_projector(model, ridge_start(work, tokenizer, model))
-    model.to(torch.bfloat16)
+    for parameter in model.parameters():  # buffers stay: the rotation's frequencies must not be rounded
+        parameter.data = parameter.data.to(torch.bfloat16)
     model.model.language_model.set_attn_implementation("eager")
     torch.manual_seed(1)
     return with_lora(model), tokenizer

@@ -23,13 +23,15 @@ from lessons import TRANSCRIPT, Lesson, draw
 from parts import default_work
 from peft import PeftModel
 from speech_llm import (
-    AUDIO_TOKENS,
+    audio_prompt,
+    hear,
     make_model,
     make_processor,
     ridge_start,
     save_adapter,
     set_projector,
     trained_tensors,
+    user_prompt,
     with_lora,
 )
 from transformers import PreTrainedTokenizerBase
@@ -76,9 +78,8 @@ class Teacher:
     """
 
     def __init__(self, adapted: PeftModel, tokenizer: PreTrainedTokenizerBase, work: Path) -> None:
-        self.adapted, model = adapted, adapted.get_base_model()
-        self.language, self.head = model.model.language_model, model.lm_head
-        self.projector = model.model.multi_modal_projector
+        self.adapted, self.model = adapted, adapted.get_base_model()
+        self.language, self.head = self.model.model.language_model, self.model.lm_head
         self.tokenizer, self.work = tokenizer, work
         self.plan = [(voice, number) for voice, numbers in PLAN.items() for number in numbers]
         self.shard = lru_cache(maxsize=8)(self._shard)
@@ -107,11 +108,9 @@ class Teacher:
 
     def row(self, lesson: Lesson, positions: int, transcript: str) -> tuple[list[int], list[int]]:
         """Return the tokens of a prompt and of its answer; without audio positions the transcript stands there."""
-        audio, begin, end = AUDIO_TOKENS
-        content = f"{begin}{audio * positions}{end}\n{lesson.instruction}"
+        prompt = audio_prompt(positions, lesson.instruction)
         if not positions:
-            content = TRANSCRIPT.format(transcript=transcript, instruction=lesson.instruction)
-        prompt = f"<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n"
+            prompt = user_prompt(TRANSCRIPT.format(transcript=transcript, instruction=lesson.instruction))
         return self.tokenizer(prompt).input_ids, self.tokenizer(lesson.answer + "<|im_end|>").input_ids
 
     def answer_loss(self, rows: list[tuple[list[int], list[int]]], features: list[np.ndarray]) -> torch.Tensor:
@@ -125,11 +124,7 @@ class Teacher:
         pad = self.tokenizer.eos_token_id
         ids = torch.tensor([[*p, *a, *[pad] * (width - len(p) - len(a))] for p, a in rows])
         mask = torch.tensor([[1] * (len(p) + len(a)) + [0] * (width - len(p) - len(a)) for p, a in rows])
-        embedded = self.language.get_input_embeddings()(ids)
-        if features:
-            heard = self.projector(torch.from_numpy(np.concatenate(features))).to(embedded.dtype)
-            place = (ids == self.tokenizer.convert_tokens_to_ids(AUDIO_TOKENS[0]))[..., None]
-            embedded = embedded.masked_scatter(place, heard)
+        embedded = hear(self.model, ids, features)
         states = self.language(inputs_embeds=embedded, attention_mask=mask, use_cache=False).last_hidden_state
         before = [(i, len(p) + j - 1) for i, (p, a) in enumerate(rows) for j in range(len(a))]
         logits = self.head(states[tuple(torch.tensor(before).T)])

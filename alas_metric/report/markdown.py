@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from alas_metric.corpus.answer_filter import nothing_kept
+from alas_metric.corpus.layer_map import sentence
 from alas_metric.corpus.metrics import RANKING, ROWS, caution
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.document.record import AlignmentRecord
@@ -22,6 +23,7 @@ def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping
     yield from _markdown_head(report)
     yield from _markdown_numbers(report)
     yield from _markdown_curves(drawn)
+    yield from _markdown_layer_map(report, drawn)
     yield from _markdown_documents(report, drawn, pictures)
     yield from _markdown_left_out(report, drawn)
     if pictures:
@@ -91,6 +93,15 @@ def _markdown_curves(drawn: Mapping[str, str]) -> Iterator[str]:
         return
     yield from ["", "| as the metric is read | all forms of similarity |", "|---|---|"]
     yield from (_line(_images([f"layers_{key}", f"forms_{key}"], drawn)) for key in curves)
+
+
+def _markdown_layer_map(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:
+    if "layer_map" not in drawn:
+        return
+    yield from ["", "## Layer map", ""]
+    yield from (sentence(name, entry) for name, entry in report.layer_maps.items())
+    yield "Every pair is in `layer_map.csv`."
+    yield from ["", _image("layer_map.png", drawn["layer_map"])]
 
 
 def _images(names: Iterable[str], drawn: Mapping[str, str]) -> list[str]:

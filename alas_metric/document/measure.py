@@ -27,11 +27,13 @@ class Layers:
         similarity: in each of `similarity.FORMS`, shape ``(layers, 3, N, T)``, on the device of the model.
         words: the word vectors, ``(layers, N, D)``, on the device; None where only similarities are known.
         frames: the vectors at the audio positions, ``(layers, T, D)``, likewise.
+        readable: whether each position reads as each word, bool ``(layers, N, T)``; None where nothing was read.
     """
 
     similarity: Any
     words: Any = None
     frames: Any = None
+    readable: Any = None
     _stretches: dict[int, Any] = field(default_factory=dict, repr=False)
     _cosines: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 

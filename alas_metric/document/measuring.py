@@ -73,19 +73,22 @@ class Measurement:
         self._found: dict[Key, list[Any]] = {}
         self._layer_map = LayerMap(self.timelines[reference]) if layer_map else None
 
-    def __call__(self, layer: int, words: Any, frames: Any) -> None:
+    def __call__(self, layer: int, words: Any, frames: Any, readable: Any = None) -> None:
         """Measure one layer.
 
         Args:
             layer: its number, 0..L, in order.
             words: word vectors, ``(N, D)``.
             frames: vectors at the audio positions, ``(T, D)``; same kind of array, same device.
+            readable: whether each position reads as each word, bool ``(N, T)``; see `measures.lens`.
         """
         words, frames = words[None], frames[None]
         similarity = similarities(words, frames)
         if self.keep:
             self._kept.append(on_host(similarity))
-        self.add(Layers(in_all_forms(similarity, self.equal), words, frames))
+        self.add(
+            Layers(in_all_forms(similarity, self.equal), words, frames, None if readable is None else readable[None])
+        )
 
     def add(self, layers: Layers) -> None:
         """Measure a few layers."""

@@ -18,6 +18,8 @@ from model_patches.run.journal import Journal
 from model_patches.run.provenance import software
 
 PREFIX = "alas_"
+MAX_LENS = 1000
+"""Tokens that may count as read: of more, any stretch of audio would read as anything."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class AlasOptions:
         journal: folder in which every finished record is written at once; a run started again takes them from there.
         dump: of how many documents of each task the similarities are kept beside the results, for pictures.
         layer_map: whether every audio layer is compared with every text layer too.
+        lens: among how many of the largest tokens that final norm and output head give at the audio positions of every
+            layer a word is looked for; 0: not at all.
     """
 
     reference: str = "whisper:large-v3"
@@ -49,6 +53,7 @@ class AlasOptions:
     journal: str | None = None
     dump: int = 0
     layer_map: bool = False
+    lens: int = 0
 
     def __post_init__(self) -> None:
         kind, _, checkpoint = self.reference.partition(":")
@@ -61,6 +66,10 @@ class AlasOptions:
                 raise FatalError(f"alas_{name} must be true or false, got {value!r}")
         if type(self.dump) is not int or self.dump < 0:
             raise FatalError(f"alas_dump must be a number of documents from 0 up, got {self.dump!r}")
+        if type(self.lens) is not int or not 0 <= self.lens <= MAX_LENS:
+            raise FatalError(
+                f"alas_lens must be a number of tokens, such as 10, from 0 to {MAX_LENS}, got {self.lens!r}"
+            )
 
     @property
     def whisper(self) -> str | None:
@@ -150,4 +159,5 @@ def environment(options: AlasOptions, whisper: WhisperReference | None) -> dict[
         "heads": options.whisper_heads,
         "language": options.language,
         "layer_map": options.layer_map,
+        "lens": options.lens,
     }

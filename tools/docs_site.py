@@ -1,8 +1,8 @@
 """Hooks of the documentation site (mkdocs.yml).
 
-The README and its like are pages too. A link into the repository leads to the page that is made of that file, or becomes
-plain text where there is none. A page that would fetch something from another host is a warning, which ``--strict``
-makes an error.
+The README and its like are pages too. A link into the repository leads to the page that is made of that file, or
+becomes plain text where there is none. A page that would fetch something from another host is a warning, which
+``--strict`` makes an error.
 """
 
 from __future__ import annotations

@@ -291,7 +291,7 @@ def _picture(task: str, model: str, dump: Dump) -> Picture:
     from alas_metric.figures.style import styled
 
     layers = choose_layers(None, dump.record.num_layers)
-    figure, buffer = alignment_picture(dump, layers), io.BytesIO()
+    figure, buffer = alignment_picture(dump, layers, names=(model, task)), io.BytesIO()
     with styled():
         figure.savefig(buffer, dpi=_DOTS_PER_INCH, format="png")
     description = (

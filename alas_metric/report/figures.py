@@ -15,6 +15,7 @@ from alas_metric.figures.figures import (
     document_bars,
     document_fan,
     document_histogram,
+    titled,
 )
 from alas_metric.figures.style import axis_label
 from alas_metric.report.curves import curve_figures
@@ -23,6 +24,11 @@ from alas_metric.report.run_report import Report, document_layers, document_valu
 
 def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     """Yield the name, the caption and the figure of everything that the run has values for."""
+    for name, caption, figure in _figures(report):
+        yield name, caption, titled(figure, report.run.model, report.run.task)
+
+
+def _figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     yield from curve_figures(report.curves, report.best_layer)
     for key in HEADLINES:
         yield from _distribution_figures(report, key)

@@ -52,7 +52,9 @@ def _distribution_figures(report: Report, key: str) -> Iterator[tuple[str, str, 
         median = {"median of kept": float(np.median(values["kept"]))} if values["kept"] else {}
         figure = document_histogram(values, axis_label(key), median | ({metric.zero: 0.0} if metric.zero else {}))
         yield f"documents_{key}", f"{metric.title} of each document, over layers 1 to L.", figure
-    layers = [found for scores in report.kept if np.isfinite(found := document_layers(scores, key)).any()]
+    layers = [
+        found for scores in report.kept if metric.curve and np.isfinite(found := document_layers(scores, key)).any()
+    ]
     if layers:
         figure = document_fan(np.array(layers), key, report.best_layer)
         yield f"documents_layers_{key}", f"{metric.title} of documents in each layer.", figure

@@ -45,7 +45,8 @@ def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping
 def _markdown_head(report: Report) -> Iterator[str]:
     run, count = report.run, len(report.documents)
     yield f"# ALAS of {_cell(run.model)} on {_cell(run.task)}"
-    yield ""
+    kind, _, told = report.curves["verdicts"]["text"].partition(". ")
+    yield from ["", f"**{kind}.** {_cell(told, longest=10_000)}", ""]
     skipped = sum(scores.skipped is not None for scores in report.documents)
     yield (
         f"Run {_cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "

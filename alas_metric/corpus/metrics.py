@@ -77,6 +77,15 @@ _RUN = (
         population="scorable",
         unit="",
     ),
+    Metric(
+        "layer_map",
+        "Layer map",
+        Statistic("layer_map"),
+        "retrieval_skill and cka of every audio layer with every text layer, and to which text layer each audio layer "
+        "is nearest; with alas_layer_map=true",
+        unit="",
+        option="alas_layer_map=true",
+    ),
 )
 
 
@@ -199,18 +208,20 @@ def in_all_forms(row: Metric) -> list[str]:
 
 
 def reported(values: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
-    """Leave out metrics of other kinds of answers than a task has.
+    """Leave out metrics of other kinds of answers than a task has, and those of options that were not given.
 
     Args:
         values: by key of `METRICS`.
         named: keys that a run's own results hold; without any, what has a value is of the task's kind.
     """
     own = set(named)
-    return {
-        key: value
-        for key, value in values.items()
-        if not METRICS[key].answers or (key in own if own else value is not None)
-    }
+    return {key: value for key, value in values.items() if _is_reported(METRICS[key], value, own)}
+
+
+def _is_reported(metric: Metric, value: Any, own: set[str]) -> bool:
+    if metric.option and value is None:
+        return False
+    return not metric.answers or (metric.key in own if own else value is not None)
 
 
 def missing_forms(values: Mapping[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from alas_metric.document.layer_map import LayerMap
 from alas_metric.document.measure import Layers
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.paths import WordTiming, check_words
@@ -35,6 +36,7 @@ class Measurement:
         references: N word timestamps by the name of their source; unusable ones are dropped unless primary.
         reference: the name of the primary one.
         keep: keep the raw and centred similarities, for pictures.
+        layer_map: compare every audio layer with every text layer too, on the primary reference.
 
     Raises:
         ValueError: If a size or ``frame_seconds`` is out of bounds.
@@ -57,6 +59,7 @@ class Measurement:
         references: Mapping[str, Sequence[WordTiming]],
         reference: str,
         keep: bool = False,
+        layer_map: bool = False,
     ) -> None:
         _check_grid(words, num_frames, frame_seconds)
         self.uid, self.words, self.reference, self.keep = uid, list(words), reference, keep
@@ -68,6 +71,7 @@ class Measurement:
         self.equal = _equal_words(words)
         self._kept: list[np.ndarray] = []
         self._found: dict[Key, list[Any]] = {}
+        self._layer_map = LayerMap(self.timelines[reference]) if layer_map else None
 
     def __call__(self, layer: int, words: Any, frames: Any) -> None:
         """Measure one layer.
@@ -92,6 +96,8 @@ class Measurement:
                 timeline = self.timelines[name or self.reference]
                 for key, values in measure(layers, timeline).items():
                     self._found.setdefault((name, measure.name, key), []).append(values)
+        if self._layer_map is not None:
+            self._layer_map.add(layers)
 
     @property
     def similarity(self) -> np.ndarray:
@@ -121,6 +127,7 @@ class Measurement:
             paths=by_document.pop("paths"),
             sums=by_document,
             reference_sums={name: found for name, found in sums.items() if name is not None},
+            layer_maps={} if self._layer_map is None else {self.reference: self._layer_map.sums()},
             **fields,
         )
 

@@ -29,6 +29,7 @@ class DocumentScores:
         similarities: free answers, see `AlignmentRecord`.
         columns: values of each layer, float64 ``(L + 1,)``, by name; a name is absent where it is undefined. Names
             of what depends on the form of similarity end in it, see `similarity.FORMS`.
+        layer_map: sums of every audio layer with every text layer, see `AlignmentRecord`.
     """
 
     uid: str
@@ -42,6 +43,7 @@ class DocumentScores:
     labels: dict[str, str | None] | None = None
     similarities: dict[str, float | None] = field(default_factory=dict)
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    layer_map: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def score_record(record: AlignmentRecord, reference: str | None = None) -> DocumentScores:
@@ -73,6 +75,7 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
         labels=record.labels if answered else None,
         similarities=dict(record.similarities),
         columns=_columns(record, name),
+        layer_map=record.layer_maps.get(name, {}),
     )
 
 

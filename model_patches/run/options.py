@@ -35,6 +35,7 @@ class AlasOptions:
         cache: folder of the word timestamps; default: the user's cache folder.
         journal: folder in which every finished record is written at once; a run started again takes them from there.
         dump: of how many documents of each task the similarities are kept beside the results, for pictures.
+        layer_map: whether every audio layer is compared with every text layer too.
     """
 
     reference: str = "whisper:large-v3"
@@ -47,6 +48,7 @@ class AlasOptions:
     cache: str | None = None
     journal: str | None = None
     dump: int = 0
+    layer_map: bool = False
 
     def __post_init__(self) -> None:
         kind, _, checkpoint = self.reference.partition(":")
@@ -54,8 +56,9 @@ class AlasOptions:
             raise FatalError(f"alas_reference must be 'words' or 'whisper:<size or path>', got {self.reference!r}")
         if self.whisper_mode not in ("align", "transcribe"):
             raise FatalError(f"alas_whisper_mode must be 'align' or 'transcribe', got {self.whisper_mode!r}")
-        if not isinstance(self.responses, bool):
-            raise FatalError(f"alas_responses must be true or false, got {self.responses!r}")
+        for name in ("responses", "layer_map"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise FatalError(f"alas_{name} must be true or false, got {value!r}")
         if type(self.dump) is not int or self.dump < 0:
             raise FatalError(f"alas_dump must be a number of documents from 0 up, got {self.dump!r}")
 
@@ -146,4 +149,5 @@ def environment(options: AlasOptions, whisper: WhisperReference | None) -> dict[
         "reference": whisper.name if whisper else "words",
         "heads": options.whisper_heads,
         "language": options.language,
+        "layer_map": options.layer_map,
     }

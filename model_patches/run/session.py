@@ -72,7 +72,7 @@ class Session:
         self.identity = {**identity, **environment(options, self.whisper)}
         self.prepare = Preparation(adapter, self.whisper, options.language)
         settings = {**describe(options, self.whisper), **of_weights(identity)}
-        self.runs = PairedRuns(adapter, options.responses, settings=settings)
+        self.runs = PairedRuns(adapter, options.responses, settings=settings, layer_map=options.layer_map)
         self.interruption = Interruption(resume_advice(options))
         self.seed = torch.initial_seed()
         self.failures = 0

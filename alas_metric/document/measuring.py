@@ -12,7 +12,7 @@ from alas_metric.document.layer_map import LayerMap
 from alas_metric.document.measure import Layers
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.paths import WordTiming, check_words
-from alas_metric.document.record import AlignmentRecord, Sums, check_sizes
+from alas_metric.document.record import CONFIDENCE, AlignmentRecord, Sums, check_sizes
 from alas_metric.document.similarity import in_all_forms, on_host, similarities
 from alas_metric.document.timeline import Timeline
 from alas_metric.errors import SkipDocument
@@ -128,8 +128,13 @@ class Measurement:
             sums=by_document,
             reference_sums={name: found for name, found in sums.items() if name is not None},
             layer_maps={} if self._layer_map is None else {self.reference: self._layer_map.sums()},
-            **fields,
+            **{"word_values": self._word_values(), **fields},
         )
+
+    def _word_values(self) -> dict[str, dict[str, list[float | None]]]:
+        """Return the confidences of the references that have any."""
+        found = {name: [word.confidence for word in timeline.words] for name, timeline in self.timelines.items()}
+        return {name: {CONFIDENCE: sure} for name, sure in found.items() if any(each is not None for each in sure)}
 
 
 def score_pair(

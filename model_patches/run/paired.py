@@ -143,7 +143,9 @@ class PairedRuns:
             transcript_source=document.transcript_source,
             instruction=document.instruction,
             target=sample.target,
-            settings=self.all_settings | (self.similarity_settings if answers.get("similarities") else {}),
+            settings=self.all_settings
+            | dict(document.settings)
+            | (self.similarity_settings if answers.get("similarities") else {}),
             **answers,
         )
 

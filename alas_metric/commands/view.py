@@ -44,7 +44,7 @@ def _view(arguments: argparse.Namespace) -> int:
     written = 0
     for name, runs in _pages(arguments).items():
         try:
-            viewed = [view_run(run, arguments.threshold, arguments.reference) for run in runs]
+            viewed = [view_run(run, arguments.threshold, arguments.reference, len(runs)) for run in runs]
         except (OSError, ValueError) as error:
             report([f"{name}: {error}"])
             continue
@@ -71,11 +71,10 @@ def _pages(arguments: argparse.Namespace) -> dict[str, list[Run]]:
     if other is None:
         return {f"{run.model}-{run.task}": [run] for run in first}
     firsts, others = _by_task(first, arguments.run_dir), _by_task(other, arguments.other)
-    pages = {f"{task}": [run, others[task]] for task, run in firsts.items() if task in others}
+    pages = {task: [run, others[task]] for task, run in firsts.items() if task in others}
     if not pages:
-        raise FatalError(
-            f"{arguments.run_dir} holds {', '.join(firsts)} and {arguments.other} {', '.join(others)}: no task in common"
-        )
+        found = f"{arguments.run_dir} holds {', '.join(firsts)} and {arguments.other} {', '.join(others)}"
+        raise FatalError(f"{found}: no task in common")
     return pages
 
 

@@ -1,8 +1,8 @@
 """The similarities of one document on disk, for pictures; the record itself holds paths only.
 
 One compressed ``.npz`` per document, in ``<date>_dump_<task>/`` beside the samples of the run. It carries the record
-too, so that a picture needs this one file; the speech itself lies beside it as FLAC where the run was to keep it. Dumps are also read from the runs of others: nothing is unpickled, and
-sizes are checked before anything is allocated.
+too, so that a picture needs this one file; the speech itself lies beside it as FLAC where the run was to keep it.
+Dumps are also read from the runs of others: nothing is unpickled, and sizes are checked before anything is allocated.
 """
 
 from __future__ import annotations

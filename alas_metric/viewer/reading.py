@@ -32,11 +32,13 @@ from alas_metric.results.dumps import (
     safe_name,
 )
 from alas_metric.results.runs import Run, every_record
-from alas_metric.viewer.packing import json_block, similarity_block
+from alas_metric.viewer.packing import affordable_steps, json_block, similarity_block
 
-MAX_KEPT_CHARACTERS = 250_000_000
-"""Similarities and speech of a page together: what a browser still opens at once."""
-_TOO_LARGE = f"similarities and speech beyond {MAX_KEPT_CHARACTERS // 10**6} MB are left out: more would not open"
+GOAL = 95_000_000
+"""Characters that similarities and speech of a page shall take: 200 utterances of LibriSpeech on 33 layers and more."""
+MOST = 250_000_000
+"""Characters that they may take; a browser still opens this."""
+_TOO_LARGE = f"similarities and speech beyond {MOST // 10**6} MB a page are left out: more would not open"
 CURVES = ("alas_skill", "alas_seconds", "alas", "frame_accuracy")
 """Metrics of a document that the page shows layer by layer, as far as they are defined for it."""
 
@@ -85,19 +87,20 @@ class ViewedRun:
     messages: list[str] = field(default_factory=list)
 
 
-def view_run(run: Run, threshold: float = THRESHOLD, reference: str | None = None) -> ViewedRun:
+def view_run(run: Run, threshold: float = THRESHOLD, reference: str | None = None, runs: int = 1) -> ViewedRun:
     """Read what a page shows of a run.
 
     Args:
         run: see `find_runs`.
         threshold: of the answer filter.
         reference: name of the word timestamps that are shown first, each record's primary ones by default.
+        runs: how many share the page.
 
     Raises:
         ValueError: If no document can be shown; says why.
         OSError: If the samples cannot be read.
     """
-    keeper = _Keeper(run)
+    keeper = _Keeper(run, runs)
     documents: dict[str, ViewedDocument] = {}
     left_out: Counter[str] = Counter()
     items: list[Item] = []
@@ -125,17 +128,20 @@ def _of_all(key: str, items: Sequence[Item]) -> list[float | None]:
 
 
 class _Keeper:
-    """What a run kept of its documents beside their records, as long as the page is not too large for it."""
+    """What a run kept of its documents beside their records, as far as the page can take it."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, runs: int) -> None:
         self.messages: list[str] = []
-        self._left = MAX_KEPT_CHARACTERS
+        self._left = MOST // runs
+        files = dump_files(dump_folder(run.samples.parent, run.date, run.task))
+        speech = [path for file in files if (path := audio_file(file)).is_file()]
+        self._steps = affordable_steps(_bytes(files), _bytes(speech), GOAL // runs)
         self._files: dict[str, list[Path]] = {}
-        for path in dump_files(dump_folder(run.samples.parent, run.date, run.task)):
+        for path in files:
             self._files.setdefault(path.stem.partition("-")[2], []).append(path)
 
     def of(self, record: AlignmentRecord) -> tuple[Dump | None, str | None, str | None]:
-        """Return a document's dump, its similarities as a block and its speech in base64; None for what is not there."""
+        """Return a document's dump, its similarities as a block and its speech in base64; None for what is missing."""
         for path in self._files.get(safe_name(record.uid), ()):
             try:
                 dump = read_dump(path)
@@ -147,7 +153,7 @@ class _Keeper:
 
     def _packed(self, dump: Dump, path: Path) -> tuple[Dump | None, str | None, str | None]:
         speech = read_audio(audio_file(path))
-        similarity = similarity_block(dump.similarity)
+        similarity = similarity_block(dump.similarity, self._steps)
         audio = None if speech is None else base64.b64encode(speech).decode("ascii")
         self._left -= len(similarity) + len(audio or "")
         if self._left < 0:
@@ -155,6 +161,10 @@ class _Keeper:
                 self.messages.append(_TOO_LARGE)
             return dump, None, None
         return dump, similarity, audio
+
+
+def _bytes(paths: Sequence[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)
 
 
 def _document(

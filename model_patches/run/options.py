@@ -41,6 +41,7 @@ class AlasOptions:
         journal: folder in which every finished record is written at once; a run started again takes them from there.
         dump: of how many documents of each task the similarities are kept beside the results, for pictures.
         layer_map: whether every audio layer is compared with every text layer too.
+        dump_audio: keep the speech of these documents too, to be heard in ``alas view``.
     """
 
     reference: str | None = None
@@ -56,17 +57,20 @@ class AlasOptions:
     journal: str | None = None
     dump: int = 0
     layer_map: bool = False
+    dump_audio: bool = False
 
     def __post_init__(self) -> None:
         if self.reference is not None:
             read_sources(self.reference)
         if self.whisper_mode not in ("align", "transcribe"):
             raise FatalError(f"alas_whisper_mode must be 'align' or 'transcribe', got {self.whisper_mode!r}")
-        for name in ("responses", "layer_map"):
+        for name in ("responses", "dump_audio", "layer_map"):
             if not isinstance(value := getattr(self, name), bool):
-                raise FatalError(f"alas_{name} must be true or false, got {value!r}")
+                raise FatalError(f"{PREFIX}{name} must be true or false, got {value!r}")
         if type(self.dump) is not int or self.dump < 0:
             raise FatalError(f"alas_dump must be a number of documents from 0 up, got {self.dump!r}")
+        if self.dump_audio and not self.dump:
+            raise FatalError("alas_dump_audio keeps the speech of the documents that alas_dump=N keeps: give both")
 
     @classmethod
     def from_model_args(cls, arguments: Mapping[str, Any]) -> AlasOptions:

@@ -17,7 +17,6 @@ from alas_metric.document.paths import (
     reference_path,
 )
 
-
 _NEIGHBOURS = 16
 """Words whose stretches are averaged by one product of matrices."""
 

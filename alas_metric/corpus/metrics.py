@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from alas_metric.corpus.bootstrap import FEW_CLUSTERS
+from alas_metric.corpus.verdict import READ
 from alas_metric.document.measures import ROWS as MEASURED
-from alas_metric.document.metric import Metric, Statistic, Sums
+from alas_metric.document.metric import Metric, Statistic, Sums, mean
 
 _RUN = (
     Metric(
@@ -150,6 +151,40 @@ _ANSWERS = (
         )
         for run, prompt in (("audio", "audio"), ("text", "transcript"))
     ),
+    Metric(
+        "modality_gap",
+        "Modality gap",
+        mean("modality_gap"),
+        "how much better the transcript is answered than the audio, by accuracy or by similarity to the gold answer, "
+        "of all documents with a gold answer, kept or not: 0 hears as well as it reads",
+        population="scorable",
+        direction="lower",
+        column="Modality gap",
+        headline=True,
+        shown=True,
+        answers=("free", "options", "labels"),
+    ),
+    _answers(
+        "answer_kappa",
+        "Kappa of answers",
+        Statistic("kappa"),
+        "Cohen's kappa of the two answers: 1 always the same, 0 as often as chance; one that cannot be read agrees "
+        "with none",
+        ("options", "labels"),
+        "1",
+        "Kappa",
+    ),
+    Metric(
+        "mcnemar_p",
+        "McNemar's p",
+        Statistic("mcnemar"),
+        "exact test of accuracy_text = accuracy_audio on the same documents, taken as independent of each other",
+        population="scorable",
+        unit="p",
+        column="McNemar p",
+        shown=True,
+        answers=("options", "labels"),
+    ),
 )
 
 ROWS: tuple[Metric, ...] = (*MEASURED, *_RUN, *_ANSWERS)
@@ -235,8 +270,9 @@ def markdown_table() -> str:
     for row in ROWS:
         name = f"**`{row.key}`**" if row.headline else f"`{row.key}`"
         better = "" if row.direction == "none" else row.direction
-        links = ", ".join(f"[{anchor.replace('-', ' ')}](docs/validation.md#{anchor})" for anchor in row.validated)
-        meaning = _KEY.sub(r"`\g<0>`", row.description) + (f" [{links}]" if links else "")
+        links = [f"[{anchor.replace('-', ' ')}](docs/validation.md#{anchor})" for anchor in row.validated]
+        links += ["[verdict](docs/verdict.md)"] if set(READ) & row.forms.keys() else []
+        meaning = _KEY.sub(r"`\g<0>`", row.description) + (f" [{', '.join(links)}]" if links else "")
         lines.append(f"| {name} | {better} | {row.unit} | {row.form or ''} | {meaning} |")
     return "\n".join(lines) + "\n"
 

@@ -33,6 +33,8 @@ MAX_PATH_ENTRIES = 2**23
 """Layers times path length, of one kind of path."""
 MAX_LAYERS = 2**10
 """The bootstrap holds 2,000 values of each."""
+CONFIDENCE = "confidence"
+"""Among the values of a reference's words: how sure its source is of each, 0 to 1."""
 _ROUNDING = 1e-3
 """By how much a cosine may lie outside of -1 to 1."""
 Sums = dict[str, dict[str, np.ndarray]]

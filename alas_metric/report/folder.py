@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from alas_metric.figures.figures import (
-    alignment_picture,
-    save,
-)
+from alas_metric.figures.figures import alignment_picture, save
 from alas_metric.report.figures import figures
 from alas_metric.report.markdown import markdown_summary
 from alas_metric.report.run_report import Report
@@ -43,7 +40,7 @@ def _write_pictures(report: Report, folder: Path) -> Iterator[tuple[str, Path]]:
     for path in dump_files(dump_folder(run.samples.parent, run.date, run.task)):
         try:
             dump = read_dump(path)
-            figure = alignment_picture(dump)
+            figure = alignment_picture(dump, names=(run.model, run.task))
         except (OSError, ValueError) as error:
             report.messages.append(str(error))
             continue

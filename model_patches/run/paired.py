@@ -157,7 +157,9 @@ class PairedRuns:
             instruction=document.instruction,
             target=sample.target,
             lens=lens,
-            settings=self.all_settings | (self.similarity_settings if answers.get("similarities") else {}),
+            settings=self.all_settings
+            | dict(document.settings)
+            | (self.similarity_settings if answers.get("similarities") else {}),
             **answers,
         )
 

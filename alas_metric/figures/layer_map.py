@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from alas_metric.figures.style import COLUMN_INCHES, FOUND, REFERENCE, SIMILARITY, new_figure, styled
@@ -53,7 +54,8 @@ def _draw_map(figure: Figure, axis: Axes, entry: Mapping[str, Any]) -> None:
     values = np.array(entry["values"], np.float64)
     image = axis.imshow(values, cmap=SIMILARITY, origin="lower", aspect="auto", interpolation="nearest")
     last = len(values) - 1
-    axis.plot([0, last], [0, last], color=REFERENCE, linewidth=0.8, label="the same layer")
+    edge = [withStroke(linewidth=1.6, foreground="#03050F")]
+    axis.plot([0, last], [0, last], color=REFERENCE, linewidth=0.8, label="the same layer", path_effects=edge)
     ridge = [
         (nearest["layer"], layer) for layer, nearest in enumerate(entry["nearest"]) if nearest["layer"] is not None
     ]

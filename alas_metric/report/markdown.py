@@ -23,7 +23,9 @@ _PATHS = (
 )
 
 
-def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
+def markdown_summary(
+    report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str], lenses: Mapping[str, str]
+) -> Iterator[str]:
     """Yield the lines of the summary: in its sections a few figures, all others folded away at the end."""
     images = {f"{name}.png": caption for name, caption in drawn.items()}
     images |= {name: f"Alignment of {uid}: {_PATHS}" for uid, name in pictures.items()}
@@ -33,6 +35,7 @@ def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping
         *_markdown_picture(images, pictures),
         *_markdown_numbers(report),
         *_markdown_layer_map(report, drawn),
+        *_markdown_lens(drawn, lenses),
         *_markdown_documents(report, drawn, pictures),
         *_markdown_left_out(report, drawn),
         *_markdown_settings(report),
@@ -131,6 +134,20 @@ def _markdown_layer_map(report: Report, drawn: Mapping[str, str]) -> Iterator[st
     yield from (sentence(name, entry) for name, entry in report.layer_maps.items())
     yield "Every pair is in `layer_map.csv`."
     yield from ["", _image("layer_map.png", drawn["layer_map"])]
+
+
+def _markdown_lens(drawn: Mapping[str, str], lenses: Mapping[str, str]) -> Iterator[str]:
+    if not lenses:
+        return
+    yield from ["", "## Lens", ""]
+    yield (
+        "What the model's final norm and output head make of the audio positions of each layer. In the tables words "
+        "stand to the right and layers upwards; a cell is the token at the surest position of the word's stretch."
+    )
+    curves = {f"{name}.png": drawn[name] for name in ("layers_lens_recall", "layers_lens_evidence") if name in drawn}
+    yield from ["", *_grid(curves)] if curves else []
+    for uid, name in lenses.items():
+        yield from ["", f"**{_cell(uid)}**", "", _image(name, f"What the audio of {uid} reads as in each layer")]
 
 
 def _markdown_documents(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:

@@ -23,8 +23,8 @@ from alas_metric.errors import FatalError, SkipDocument
 from alas_tasks.answer_similarity import SentenceSimilarity
 from alas_tasks.audio import load_audio
 from model_patches.adapters.adapter import SpeechAdapter
-from model_patches.adapters.lens import Lens
 from model_patches.adapters.fingerprint import short, weights_fingerprint
+from model_patches.adapters.lens import Lens
 from model_patches.reference.sources import settings_of
 from model_patches.run.dumping import Dumps
 from model_patches.run.harness_run import current_run

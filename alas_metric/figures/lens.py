@@ -48,7 +48,7 @@ def lens_figure(record: AlignmentRecord) -> Figure:
             Patch(facecolor=colour, edgecolor="#999999", linewidth=0.4, label=meaning.format(lens.largest))
             for colour, meaning in zip(_COLOURS, _MEANINGS, strict=True)
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        figure.legend(handles=handles, loc="outside lower center", ncols=3 if columns > _WORDS_A_ROW / 2 else 1)
         if shown < record.num_words:
             figure.supxlabel(f"the first {shown} of {record.num_words} words", fontsize=5)
     return figure

@@ -19,10 +19,12 @@ from typing import Any
 import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from alas_metric.corpus.layers import is_defined
 from alas_metric.corpus.metrics import METRICS, ROWS, in_all_forms
-from alas_metric.figures.style import axis_label
+from alas_metric.figures.style import axis_label, styled
+from alas_metric.leaderboard.figures import GAP, alignment_and_gap, alignment_key, has_both
 from alas_metric.numbers import number, p_value
 from alas_metric.results.dumps import Dump, read_dump
 from alas_metric.web import asset, colours, json_island
@@ -110,7 +112,7 @@ def _tasks(board: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _entries(board: Mapping[str, Any], task: str) -> list[tuple[str, Mapping[str, Any]]]:
+def entries_of_task(board: Mapping[str, Any], task: str) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the models that have the task, in the order of the rows."""
     rows = ((str(row["model"]), row["tasks"].get(task)) for row in board["rows"])
     return [(model, entry) for model, entry in rows if entry is not None]
@@ -122,7 +124,7 @@ def _entries(board: Mapping[str, Any], task: str) -> list[tuple[str, Mapping[str
 def _task(board: Mapping[str, Any], task: str, pictures: Sequence[Picture]) -> dict[str, Any]:
     """Return what the sections of a task show."""
     column = next(column for column in board["columns"] if column["key"] == board["sorted_by"]["column"])
-    entries = _entries(board, task)
+    entries = entries_of_task(board, task)
     pairs = [pair for pair in board["pairs"] if pair["task"] == task]
     metrics = sorted({pair["metric"] for pair in pairs}, key=lambda key: (key != board["ranked_by"], key))
     own = [picture for picture in pictures if picture.task == task]
@@ -137,6 +139,7 @@ def _task(board: Mapping[str, Any], task: str, pictures: Sequence[Picture]) -> d
         "caution": board["cautions"].get(task, ""),
         "pairs": [(key, [pair for pair in pairs if pair["metric"] == key]) for key in metrics],
         "distinctions": board["distinctions"].get(task, {}),
+        "gap": _gap_picture(board, task),
         "documents": [(uid, [p for p in own if p.uid == uid]) for uid in dict.fromkeys(p.uid for p in own)],
     }
 
@@ -152,6 +155,20 @@ def _sorted(
         return value is None, sign * (value or 0)
 
     return sorted(entries, key=place)
+
+
+def _gap_picture(board: Mapping[str, Any], task: str) -> Picture | None:
+    """Draw alignment against the modality gap; None where no model has both."""
+    models, key = dict(entries_of_task(board, task)), alignment_key(board["ranked_by"])
+    if not has_both(models.values(), key):
+        return None
+    told = (
+        f"{model}: {name} {shown(entry['values'].get(each))}"
+        for model, entry in models.items()
+        for each, name in ((key, METRICS[key].title), (GAP, METRICS[GAP].title))
+    )
+    description = f"{METRICS[GAP].title} over {METRICS[key].title}. {'; '.join(told)}"
+    return Picture(task, "", "", _png(alignment_and_gap(models, key, task)), description)
 
 
 def _overview(board: Mapping[str, Any], tasks: Sequence[str]) -> list[tuple[str, list[Any]]]:
@@ -202,7 +219,7 @@ def _metrics(board: Mapping[str, Any], tasks: Sequence[str]) -> list[dict[str, A
     return [
         {"name": row.title, "keys": {METRICS[key].form or "": key for key in in_all_forms(row)}}
         for row in rows
-        if any(is_defined(entry["layers"].get(row.key)) for task in tasks for _, entry in _entries(board, task))
+        if any(is_defined(entry["layers"].get(row.key)) for task in tasks for _, entry in entries_of_task(board, task))
     ]
 
 
@@ -223,7 +240,7 @@ def _curves(board: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
                     for key in keys
                     if is_defined(entry["layers"].get(key))
                 }
-                for model, entry in _entries(board, task)
+                for model, entry in entries_of_task(board, task)
             }
             for task in tasks
         },
@@ -252,7 +269,7 @@ def dump_pictures(board: Mapping[str, Any], messages: list[str]) -> list[Picture
     drawn: list[Picture] = []
     left = MAX_PICTURE_BYTES
     for task in _tasks(board):
-        for model, path in _chosen_dumps(_entries(board, task)):
+        for model, path in _chosen_dumps(entries_of_task(board, task)):
             try:
                 picture = _picture(task, model, read_dump(path))
             except (OSError, ValueError) as error:
@@ -277,17 +294,21 @@ def _chosen_dumps(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[
 
 def _picture(task: str, model: str, dump: Dump) -> Picture:
     from alas_metric.figures.figures import alignment_picture, choose_layers
-    from alas_metric.figures.style import styled
 
     layers = choose_layers(None, dump.record.num_layers)
-    figure, buffer = alignment_picture(dump, layers), io.BytesIO()
-    with styled():
-        figure.savefig(buffer, dpi=_DOTS_PER_INCH, format="png")
+    figure = alignment_picture(dump, layers, names=(model, task))
     description = (
         f"Similarity of the {dump.record.num_words} words of {dump.record.uid} with its audio in layers "
         f"{', '.join(map(str, layers))} of {model}; reference path white, found path red. {_titles(figure)}"
     )
-    return Picture(task, model, dump.record.uid, buffer.getvalue(), description)
+    return Picture(task, model, dump.record.uid, _png(figure), description)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    with styled():
+        figure.savefig(buffer, dpi=_DOTS_PER_INCH, format="png")
+    return buffer.getvalue()
 
 
 def _titles(figure: Any) -> str:

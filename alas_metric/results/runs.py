@@ -107,6 +107,11 @@ class RunScores:
     messages: list[str] = field(default_factory=list)
     unkept: str = ""
 
+    @property
+    def verdict(self) -> str:
+        """What the values say in words."""
+        return str(self.values["layers"]["verdicts"]["text"])
+
 
 def find_runs(folder: Path, date: str | None = None, task: str | None = None) -> list[Run]:
     """Return the runs of a folder, of several dates the newest for each model and task.

@@ -15,7 +15,7 @@ from alas_metric.viewer.packing import STEPS, affordable_steps, json_block, simi
 def unpacked(text: str, shape: tuple[int, int, int, int]) -> np.ndarray:
     """Return similarities as the page's script reads them."""
     content = zlib.decompress(base64.b64decode(text))
-    layers, forms, rows, columns = shape
+    layers, forms, rows, _ = shape
     scales = np.frombuffer(content, "<f4", 2 * layers * forms * rows).reshape(layers, forms, rows, 2)
     moves = np.frombuffer(content, np.uint8, offset=scales.nbytes).reshape(shape)
     counts = np.cumsum(moves, axis=-1, dtype=np.uint8)

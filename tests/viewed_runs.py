@@ -12,6 +12,8 @@ from alas_metric.results.dumps import audio_file, dump_folder, dump_name, write_
 
 SECONDS = 0.04
 TASK = "alas_demo_sqa"
+SIZES = {"alpha": (6, 250), "beta": (9, 400), "gamma": (4, 150)}
+"""Words and positions of each document."""
 WORDS = ("the", "quick", "brown", "fox", "jumps", "over")
 
 
@@ -66,10 +68,9 @@ def keep(folder: Path, number: int, record: AlignmentRecord, similarity: np.ndar
 
 def write_viewed_run(folder: Path, noise: float = 0.3, num_layers: int = 4) -> Path:
     """Write a run of four documents: similarities and speech of the first, similarities of the second, one skipped."""
-    sizes = {"alpha": (6, 50), "beta": (9, 80), "gamma": (4, 30)}
     made = {
         uid: make_document(uid, noise * (1 + number), num_layers, *size, **answers(uid))
-        for number, (uid, size) in enumerate(sizes.items())
+        for number, (uid, size) in enumerate(SIZES.items())
     }
     records = [record for record, _ in made.values()]
     skipped = AlignmentRecord.skip("delta", "too_long", "40 s")

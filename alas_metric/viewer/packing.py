@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-STEPS = {255: 7.6, 127: 6.6, 63: 5.6, 31: 4.6}
+STEPS = {255: 7.6, 127: 6.6, 63: 5.6, 31: 4.6, 15: 3.6}
 """Into how many steps the range of a row may be cut, and the bits that a value then takes, scales included (measured on
 the demo's similarities)."""
 _DUMPED_BYTES = 1.9

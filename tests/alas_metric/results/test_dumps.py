@@ -72,7 +72,7 @@ def test_speech_lies_beside_its_dump_as_flac(whole: Path, monkeypatch: pytest.Mo
     with pytest.raises(ValueError, match="at most 50 are kept"):
         write_audio(path, samples)
     path.write_bytes(b"RIFF")
-    with pytest.raises(ValueError, match="d.flac is no FLAC; it begins with b'RIFF'"):
+    with pytest.raises(ValueError, match=r"d\.flac is no FLAC; it begins with b'RIFF'"):
         read_audio(path)
 
 

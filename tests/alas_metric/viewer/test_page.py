@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from run_folders import write_run
-from viewed_runs import TASK, keep, make_document, write_viewed_run
+from viewed_runs import SIZES, TASK, keep, make_document, write_viewed_run
 
 from alas_metric.commands.main import main
 from alas_metric.results.runs import find_runs
@@ -68,13 +68,13 @@ def test_the_policy_allows_the_pages_own_code_and_no_request(folders: tuple[Path
     [policy] = [a["content"] for tag, a in page.found if a.get("http-equiv") == "Content-Security-Policy"]
     digests = [
         base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        for text in (page.inside["script"][-1], page.inside["style"][0])
+        for text in (page.inside["script"][1], page.inside["style"][0])
     ]
     assert policy == (
         f"default-src 'none'; script-src 'sha256-{digests[0]}'; style-src 'sha256-{digests[1]}'; "
         "img-src data:; media-src blob:; base-uri 'none'; form-action 'none'"
     )
-    assert "innerHTML" not in page.inside["script"][-1]
+    assert "innerHTML" not in page.inside["script"][1]
     for tag, attributes in page.found:
         for name in ("src", "href", "action", "srcset", "data"):
             assert str(attributes.get(name, "data:")).startswith("data:"), (tag, attributes)
@@ -82,7 +82,7 @@ def test_the_policy_allows_the_pages_own_code_and_no_request(folders: tuple[Path
 
 def test_blocks_are_those_of_the_index(folders: tuple[Path, Path]) -> None:
     page = Elements(page_of(*folders))
-    index = json.loads(page.inside["script"][-2])
+    index = json.loads(page.inside["script"][0])
     assert [run["name"] for run in index["runs"]] == ["first", "second"]
     assert [run["layers"] for run in index["runs"]] == [4, 6]
     assert [document["uid"] for document in index["documents"]] == ["alpha", "beta", "gamma"]
@@ -121,7 +121,7 @@ def test_hostile_texts_are_data(hostile: Path) -> None:
     plain = Elements(re.sub("model&.*?: ALAS", ": ALAS", page_of(hostile)))
     assert [tag for tag, _ in page.found if tag in ("img", "b")] == [] == [t for t, _ in plain.found if t == "img"]
     assert len(page.inside["script"]) == 5, "three blocks, the index and the page's own"
-    assert json.loads(page.inside["script"][-2])["documents"][0]["uid"] == HOSTILE
+    assert json.loads(page.inside["script"][0])["documents"][0]["uid"] == HOSTILE
     assert "model&<b>" in page.inside["title"][0]
 
 
@@ -173,6 +173,7 @@ class Opened:
         self.page = browser.new_page(**{"viewport": {"width": 1300, "height": 1000}} | options)
         self.said: list[str] = []
         self.requests: list[str] = []
+        self.page.set_default_timeout(60_000)
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -196,8 +197,20 @@ class Opened:
     def chosen(self) -> str:
         """Return the id of the document that is shown, once it is."""
         name = self.text("#documents [aria-selected=true] .uid")
-        self.page.wait_for_function("name => document.getElementById('title').textContent === name", arg=name)
+        self.until(lambda: self.text("#title") == name)
         return name
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait for something; the page's policy forbids Playwright's own way, which evaluates text."""
+        for _ in range(3000):
+            if true():
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError("it did not happen within a minute")
+
+    def plays(self) -> bool:
+        """Tell whether the cursor runs."""
+        return self.page.locator("#play").get_attribute("aria-pressed") == "true"
 
     def pixels(self, selector: str) -> str:
         """Return what a canvas shows."""
@@ -233,6 +246,8 @@ def two(browser: Any, pages: tuple[Path, Path]) -> Iterator[Opened]:
 
 
 UIDS = "#documents .uid"
+LENGTH = {"alpha": 10.0, "beta": 16.0}
+"""Seconds; long enough for a busy machine to press a button before they are over."""
 
 
 @pytest.mark.slow
@@ -308,7 +323,7 @@ def test_forms_of_similarity(one: Opened, folders: tuple[Path, Path]) -> None:
         drawn[form], ranges[form] = one.pixels(".matrix canvas"), one.text(".range")
     assert len(set(drawn.values())) == 3 and "form=standardised" in one.page.url
     assert ranges["raw"].startswith("cosine") and ranges["standardised"].startswith("standard deviations")
-    _, similarity = make_document("alpha", 0.3, 4, 6, 50)
+    _, similarity = make_document("alpha", 0.3, 4, *SIZES["alpha"])
     low, high = np.percentile(similarity[2, 0], [1, 99.5])
     found = [float(x.replace("\N{MINUS SIGN}", "-")) for x in re.findall(r"\S+\d", ranges["raw"])]
     assert found == pytest.approx([low, high], abs=0.05)
@@ -324,19 +339,19 @@ def test_the_cursor_runs_with_the_speech_and_without(one: Opened) -> None:
         assert one.time() == 0 and play.get_attribute("aria-label") == "Play"
         play.click()
         assert play.get_attribute("aria-pressed") == "true" and play.get_attribute("aria-label") == "Pause"
-        one.page.wait_for_function("Number(document.querySelector('.cursor').dataset.time) > 0.2")
+        one.until(lambda: one.time() > 0.2)
         assert one.page.locator(".spoken .now").count() == 1, "the word that is spoken is marked"
         play.click()
         assert play.get_attribute("aria-pressed") == "false"
         stopped = one.time()
         one.page.wait_for_timeout(150)
         assert one.time() == stopped > 0.2
+        box = one.page.locator(".wave .field").bounding_box()
+        one.page.mouse.click(box["x"] + 0.95 * box["width"], box["y"] + 10)
+        assert one.time() == pytest.approx(0.95 * LENGTH[uid], abs=0.02)
         play.click()
-        one.page.wait_for_function("document.getElementById('play').getAttribute('aria-pressed') === 'false'")
-        assert one.time() == pytest.approx(2.0 if uid == "alpha" else 3.2, abs=0.1), "it stops at the end"
-    box = one.page.locator(".wave .field").bounding_box()
-    one.page.mouse.click(box["x"] + box["width"] / 4, box["y"] + 10)
-    assert one.time() == pytest.approx(0.8, abs=0.01)
+        one.until(lambda: not one.plays())
+        assert one.time() == pytest.approx(LENGTH[uid], abs=1e-3), "it stops at the end"
 
 
 @pytest.mark.slow
@@ -351,13 +366,14 @@ def test_a_word_says_its_row_its_times_and_its_error(one: Opened, folders: tuple
     empty = one.pixels(".row canvas")
     one.page.locator(".spoken button").nth(2).hover()
     shown = one.text(".word")
-    record, _ = make_document("alpha", 0.3, 4, 6, 50)
-    timeline = Timeline.of("alpha", record.references["whisper"], 50, 0.04)
+    record, _ = make_document("alpha", 0.3, 4, *SIZES["alpha"])
+    timeline = Timeline.of("alpha", record.references["whisper"], record.num_frames, record.frame_seconds)
     error = word_seconds(record.paths["raw"], timeline)[3, 2]
-    assert shown.startswith(f"brown error here {error:.2f} s found at ")
+    said = re.match(r"brown error here (\S+) s found at ", shown)
+    assert said is not None and float(said[1]) == pytest.approx(error, abs=0.006)
     positions = np.flatnonzero(record.paths["raw"][3] == 2)
     assert f"found at {positions[0] * 0.04:.2f} to {(positions[-1] + 1) * 0.04:.2f} s" in shown
-    assert "whisper 0.70 to 1.00 s" in shown and "gold 0.75 to 1.05 s" in shown
+    assert "whisper 3.37 to 5.00 s" in shown and "gold 3.42 to 5.05 s" in shown
     assert one.text(".row .gutter") == "brown" and one.pixels(".row canvas") != empty
     assert one.page.locator(".band").is_visible() and one.all(".labels .chosen") == ["brown"]
     box = one.page.locator(".matrix .field").bounding_box()
@@ -367,12 +383,12 @@ def test_a_word_says_its_row_its_times_and_its_error(one: Opened, folders: tuple
     assert "Point at a word" in one.text(".word")
     one.page.locator(".spoken button").nth(1).click()
     one.page.mouse.move(1, 1)
-    assert one.text(".word").startswith("quick ") and one.time() == pytest.approx(0.4), (
+    assert one.text(".word").startswith("quick ") and one.time() == pytest.approx(1.733), (
         "a click holds it, and goes there"
     )
     one.page.select_option("#reference", "gold")
     assert one.text(".spoken button >> nth=1") == "quick"
-    assert "0.45 to 0.75" in one.page.locator(".spoken button").nth(1).get_attribute("aria-label")
+    assert "1.78 to 3.42" in one.page.locator(".spoken button").nth(1).get_attribute("aria-label")
 
 
 @pytest.mark.slow
@@ -399,9 +415,9 @@ def test_the_keyboard_does_everything(one: Opened) -> None:
     press("Escape")
     assert one.page.locator(".spoken .now").count() == 1
     press("Space")
-    one.page.wait_for_function("document.getElementById('play').getAttribute('aria-pressed') === 'true'")
+    one.until(one.plays)
     press("Space")
-    one.page.wait_for_function("document.getElementById('play').getAttribute('aria-pressed') === 'false'")
+    one.until(lambda: not one.plays())
     one.page.locator("#search").focus()
     one.page.keyboard.type("n p")
     assert one.page.locator("#search").input_value() == "n p", "letters and spaces are typed where there is a field"
@@ -409,11 +425,10 @@ def test_the_keyboard_does_everything(one: Opened) -> None:
     assert one.text("#layer-text") == f"{layer}/3"
     one.page.fill("#search", "")
     focus = []
-    one.page.evaluate("document.activeElement.blur()")
     for _ in range(7):
         press("Tab")
-        focus.append(one.page.evaluate("document.activeElement.id || document.activeElement.name"))
-    assert focus == ["search", "sort", "documents", "play", "layer", "form", "reference"]
+        focus.append(one.page.evaluate("(e => e.id || e.name || e.localName)(document.activeElement)"))
+    assert focus == ["sort", "documents", "summary", "play", "layer", "form", "reference"]
     assert one.page.locator("#documents").get_attribute("aria-activedescendant") == "option-1"
 
 
@@ -446,7 +461,7 @@ def test_two_runs_go_in_step(two: Opened) -> None:
     two.page.locator(".spoken").nth(1).locator("button").nth(3).click()
     assert two.all(".labels .chosen") == ["fox", "fox"]
     times = two.page.locator(".cursor").evaluate_all("all => all.map((each) => each.dataset.time)")
-    assert times[0] == times[1] and float(times[0]) == pytest.approx(1.0)
+    assert times[0] == times[1] and float(times[0]) == pytest.approx(5.0)
     boxes = [two.page.locator(".panel").nth(place).bounding_box() for place in (0, 1)]
     assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] < boxes[1]["x"]
     two.page.select_option("#sort", label="skill differs most first")
@@ -479,7 +494,7 @@ def test_the_address_names_document_layer_and_form(browser: Any, pages: tuple[Pa
     assert opened.chosen() == "beta" and opened.text("#layer-text") == "2/3"
     assert opened.page.locator("#forms input").first.is_checked()
     opened.page.evaluate("location.hash = '#uid=gamma&layer=99'")
-    opened.page.wait_for_function("document.getElementById('title').textContent === 'gamma'")
+    opened.until(lambda: opened.text("#title") == "gamma")
     assert opened.text("#layer-text") == "3/3", "beyond the last is the last"
     opened.page.evaluate("location.hash = '#uid=nobody&layer=-1'")
     assert opened.chosen() == "gamma"

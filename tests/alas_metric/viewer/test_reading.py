@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from viewed_runs import make_document, write_viewed_run
+from viewed_runs import SIZES, make_document, write_viewed_run
 
 from alas_metric import score_record
 from alas_metric.document.timeline import Timeline
@@ -54,7 +54,7 @@ def test_what_a_page_knows_of_each_document(folder: Path) -> None:
     kinds = [(d.similarity is not None, d.audio is not None) for d in found.documents.values()]
     assert kinds == [(True, True), (True, False), (False, False)]
     summaries = {uid: document.summary for uid, document in found.documents.items()}
-    assert summaries["alpha"]["words"] == 6 and summaries["beta"]["seconds"] == 3.2
+    assert summaries["alpha"]["words"] == 6 and summaries["beta"]["seconds"] == 16.0
     assert [summary["kept"] for summary in summaries.values()] == [True, True, False]
     assert summaries["alpha"]["skill"] > summaries["beta"]["skill"] and summaries["alpha"]["confidence"] is None
     assert found.documents["alpha"].text == "the quick brown fox jumps alpha"
@@ -63,13 +63,14 @@ def test_what_a_page_knows_of_each_document(folder: Path) -> None:
 
 
 def test_details_hold_the_records_paths_times_and_answers(folder: Path) -> None:
-    record, _ = make_document("gamma", 0.9, 4, 4, 30)
+    record, _ = make_document("gamma", 0.9, 4, *SIZES["gamma"])
     found = details(viewed(folder), "gamma")
     for form, path in record.paths.items():
         if "chance" not in form:
-            assert [np.searchsorted(steps, np.arange(30), side="right").tolist() for steps in found["paths"][form]] == (
-                path.tolist()
-            )
+            assert [
+                np.searchsorted(steps, np.arange(record.num_frames), side="right").tolist()
+                for steps in found["paths"][form]
+            ] == (path.tolist())
     assert found["reference"] == "whisper" and list(found["references"]) == ["whisper", "gold"]
     whisper = found["references"]["whisper"]
     assert whisper["times"] == [[word.start, word.end] for word in record.references["whisper"]]
@@ -77,7 +78,7 @@ def test_details_hold_the_records_paths_times_and_answers(folder: Path) -> None:
     np.testing.assert_allclose(whisper["curves"]["alas"]["raw"], scores["alas_raw"], atol=1e-4)
     assert len(whisper["curves"]["alas_skill"]["standardised"]) == 4
     assert found["answers"] == {"audio": "heard gamma", "text": "read gamma", "gold": "a letter"}
-    assert found["envelope"] is None and len(details(viewed(folder), "beta")["envelope"]) == 320
+    assert found["envelope"] is None and len(details(viewed(folder), "beta")["envelope"]) == 1600
 
 
 def test_the_runs_skill_is_that_of_its_kept_documents(folder: Path) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 from alas_metric.figures.figures import alignment_picture, save, titled
 from alas_metric.figures.lens import lens_figure
 from alas_metric.report.figures import figures
-from alas_metric.report.markdown import markdown_summary
+from alas_metric.report.markdown import VIEW, markdown_summary
 from alas_metric.report.run_report import Report, ranked
 from alas_metric.report.tables import BY_OPTION, TABLES
 from alas_metric.results.dumps import dump_files, dump_folder, read_dump, safe_name
 from alas_metric.texts import csv_text
+from alas_metric.viewer.page import viewer_page
+from alas_metric.viewer.reading import view_run
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -31,9 +33,17 @@ def write_report(report: Report, folder: Path) -> Path:
         drawn[name] = caption
     pictures = {uid: path.name for uid, path in _write_pictures(report, folder / "figures")}
     lenses = dict(_write_lenses(report, folder / "figures"))
+    if report.examples:
+        _write_view(report, folder / VIEW)
     path = folder / "report.md"
     path.write_text("\n".join(markdown_summary(report, drawn, pictures, lenses)) + "\n", encoding="utf-8")
     return path
+
+
+def _write_view(report: Report, path: Path) -> None:
+    """Write the page of the documents that the summary names."""
+    page = viewer_page([view_run(report.run, report.threshold, report.reference, only=report.examples)])
+    path.write_text(page, encoding="utf-8")
 
 
 def _write_pictures(report: Report, folder: Path) -> Iterator[tuple[str, Path]]:

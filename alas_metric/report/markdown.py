@@ -8,14 +8,16 @@ from typing import Any
 from alas_metric.corpus.answer_filter import nothing_kept
 from alas_metric.corpus.layer_map import sentence
 from alas_metric.corpus.metrics import RANKING, ROWS, caution
-from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
 from alas_metric.document.similarity import FORMS
 from alas_metric.numbers import number, span
 from alas_metric.report.run_report import Report, document_value, ranked
 from alas_metric.report.tables import skipped_rows, summary_rows
 from alas_metric.texts import one_line
+from alas_metric.viewer.page import address
 
+VIEW = "view.html"
+"""The page beside the summary in which its documents can be looked at."""
 CURVES = ("alas", RANKING, "alas_evidence", "retrieval_skill")
 """The metrics whose layers are shown at once, as far as they have values: the paper's, and one of each kind of ours."""
 _PATHS = (
@@ -157,23 +159,21 @@ def _markdown_documents(report: Report, drawn: Mapping[str, str], pictures: Mapp
     groups = ranked(report.documents, report.threshold)
     if not any(groups.values()):
         return
-    yield from ["", "Documents that align best, typically and worst, by their own skill:", ""]
+    yield from ["", "Documents that align best, typically and worst, by their own skill; each can be looked at:", ""]
     yield "| | document | skill | ALAS | words | transcript | answer to the audio | answer to the transcript |"
     yield "|---|---|---:|---:|---:|---|---|---|"
     for group, members in groups.items():
         for scores in members:
-            yield f"| {group} | {' | '.join(_document_cells(scores, report.examples, pictures))} |"
+            yield f"| {group} | {' | '.join(_document_cells(scores, report, pictures))} |"
 
 
-def _document_cells(
-    scores: DocumentScores, examples: Mapping[str, AlignmentRecord], pictures: Mapping[str, str]
-) -> list[str]:
-    uid = _cell(scores.uid)
-    record = examples.get(scores.uid)
+def _document_cells(scores: DocumentScores, report: Report, pictures: Mapping[str, str]) -> list[str]:
+    record = report.examples.get(scores.uid)
     texts = [record.transcript, record.audio_answer, record.text_answer] if record else ["", "", ""]
     error = document_value(scores, "alas_swapped" if scores.swapped else "alas")
     return [
-        f"[{uid}](figures/{pictures[scores.uid]})" if scores.uid in pictures else uid,
+        f"[{_cell(scores.uid)}]({VIEW}{address(scores.uid, report.best_layer)})"
+        + (f" ([picture](figures/{pictures[scores.uid]}))" if scores.uid in pictures else ""),
         number(document_value(scores, RANKING)),
         f"{number(error)}{' positions' * scores.swapped}",
         str(record.num_words if record else ""),

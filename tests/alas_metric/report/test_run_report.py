@@ -134,6 +134,17 @@ def test_summary_shows_what_is_there(written: Path) -> None:
     assert "00000001-d1.npz is no dump" in text, "the damaged dump is named"
 
 
+def test_the_documents_of_the_summary_can_be_looked_at(written: Path, report: Report) -> None:
+    text = (written / "report.md").read_text(encoding="utf-8")
+    linked = {part.partition(")")[0] for part in text.split("](view.html#")[1:]}
+    assert linked == {f"uid={uid}&layer={report.best_layer}" for uid in report.examples}
+    page = (written / "view.html").read_text(encoding="utf-8")
+    shown = json.loads(page.partition('id="index">')[2].partition("</script>")[0])
+    assert {document["uid"] for document in shown["documents"]} == set(report.examples)
+    curve = report.curves["alas_skill"]["values"]
+    assert shown["runs"][0]["skill"]["standardised"] == pytest.approx(curve), "that of all kept documents"
+
+
 def test_texts_of_the_data_stay_text(written: Path) -> None:
     text = (written / "report.md").read_text(encoding="utf-8")
     [best] = [line for line in text.splitlines() if line.startswith("| best | [d0]")]

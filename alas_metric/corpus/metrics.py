@@ -203,14 +203,17 @@ def reported(values: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
 
     Args:
         values: by key of `METRICS`.
-        named: keys that a run's own results hold; without any, what has a value is of the task's kind.
+        named: keys that a run's own results hold, which tell the kind; where they do not, what has a value is of it.
     """
     own = set(named)
-    return {
-        key: value
-        for key, value in values.items()
-        if not METRICS[key].answers or (key in own if own else value is not None)
-    }
+    known = [set(METRICS[key].answers) for key in own if METRICS[key].answers]
+    kinds = set.intersection(*known) if known else set()
+
+    def fits(key: str, value: Any) -> bool:
+        answers = set(METRICS[key].answers)
+        return not answers or key in own or (answers >= kinds if kinds else value is not None)
+
+    return {key: value for key, value in values.items() if fits(key, value)}
 
 
 def missing_forms(values: Mapping[str, Any]) -> list[str]:

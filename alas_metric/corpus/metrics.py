@@ -77,6 +77,15 @@ _RUN = (
         population="scorable",
         unit="",
     ),
+    Metric(
+        "signature",
+        "Signature",
+        Statistic("signature"),
+        "one line that says what decides the values; runs of a task can be compared where it is the same but for layers, "
+        "n and v",
+        population="scorable",
+        unit="",
+    ),
 )
 
 

@@ -24,8 +24,10 @@ def write_report(report: Report, folder: Path) -> Path:
         OSError: If something cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    signed = {"signature": report.values["signature"]}
     for name, (rows, columns) in TABLES.items():
-        (folder / f"{name}.csv").write_text(csv_text(rows(report), columns), encoding="utf-8", newline="")
+        text = csv_text([row | signed for row in rows(report)], [*columns, *signed])
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
     drawn = {}
     for name, caption, figure in figures(report):
         save(figure, folder / "figures" / name)

@@ -81,8 +81,8 @@ _RUN = (
         "signature",
         "Signature",
         Statistic("signature"),
-        "one line that says what decides the values; runs of a task can be compared where it is the same but for layers, "
-        "n and v",
+        "one line that says what decides the values; runs of a task can be compared where it is the same but for "
+        "layers, n and v",
         population="scorable",
         unit="",
     ),

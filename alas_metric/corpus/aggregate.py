@@ -14,14 +14,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from scipy.stats import binomtest
 
 from alas_metric.corpus.answer_filter import THRESHOLD, kept
-from alas_metric.corpus.bootstrap import RESAMPLES, Samples, interval, resampled
+from alas_metric.corpus.best_layer import best_layer
+from alas_metric.corpus.bootstrap import RESAMPLES, Samples, resampled
+from alas_metric.corpus.layer_map import layer_map, map_item, strongest
 from alas_metric.corpus.layers import Item, best_layer_of, headline, items_entering, values_of_layers
 from alas_metric.corpus.metrics import LAYERED, METRICS
 from alas_metric.corpus.signature import document_facts, signature
@@ -277,21 +279,7 @@ def _curve(metric: Metric, members: Sequence[Item], samples: Samples | None) -> 
 
 def _best_layer_entry(values: Sequence[float | None], samples: Samples | None) -> dict[str, Any]:
     """Return the best layer with intervals; in each resample it is chosen anew."""
-    layer = best_layer_of(values)
-    entry: dict[str, Any] = dict.fromkeys(("layer", "low", "high", "skill", "skill_low", "skill_high"))
-    entry["layer"] = layer
-    if layer is None:
-        return entry
-    entry["skill"] = values[layer]
-    if samples is None:
-        return entry
-    rows = samples.values[:, 1:][np.isfinite(samples.values[:, 1:]).any(axis=1)]
-    if len(rows):
-        chosen = np.nanargmax(rows, axis=1)
-        low, high = interval(chosen + 1, samples.clusters, "inverted_cdf")
-        entry |= {"low": low if low is None else int(low), "high": high if high is None else int(high)}
-        entry["skill_low"], entry["skill_high"] = interval(rows[np.arange(len(rows)), chosen], samples.clusters)
-    return entry
+    return {name.replace("value", "skill"): entry for name, entry in asdict(best_layer(values, samples)).items()}
 
 
 def _best_layer_item(of: str, scores: DocumentScores, columns: Mapping[str, Any], _: float) -> Item:
@@ -300,6 +288,23 @@ def _best_layer_item(of: str, scores: DocumentScores, columns: Mapping[str, Any]
 
 def _best_layer_value(of: str, items: Sequence[Item]) -> int | None:
     return best_layer_of(layer_values(of, items))
+
+
+# Every audio layer with every text layer
+
+
+def _map_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: float) -> Item:
+    return map_item(scores)
+
+
+def _map_value(_: str, items: Sequence[Item]) -> Brief | None:
+    found = layer_map(items)
+    if found is None:
+        return None
+    entry = next(iter(found.values()))
+    layer = strongest(entry)
+    nearest = None if layer is None else entry["nearest"][layer]["layer"]
+    return Brief(found, {"audio layer": layer, "nearest text layer": nearest})
 
 
 # Counts and answers
@@ -404,6 +409,7 @@ class _Statistic:
 _STATISTICS = {
     "best_layer": _Statistic(_best_layer_item, _best_layer_value),
     "layers": _Statistic(_layers_item, _layers_value),
+    "layer_map": _Statistic(_map_item, _map_value),
     "count": _Statistic(_count_item, _count_value),
     "causes": _Statistic(_cause_item, _cause_value),
     "value": _Statistic(_value_item, _mean_score),

@@ -78,6 +78,15 @@ _RUN = (
         unit="",
     ),
     Metric(
+        "layer_map",
+        "Layer map",
+        Statistic("layer_map"),
+        "retrieval_skill and cka of every audio layer with every text layer, and to which text layer each audio layer "
+        "is nearest; with alas_layer_map=true",
+        unit="",
+        option="alas_layer_map=true",
+    ),
+    Metric(
         "signature",
         "Signature",
         Statistic("signature"),
@@ -208,7 +217,7 @@ def in_all_forms(row: Metric) -> list[str]:
 
 
 def reported(values: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
-    """Leave out metrics of other kinds of answers than a task has.
+    """Leave out metrics of other kinds of answers than a task has, and those of options that were not given.
 
     Args:
         values: by key of `METRICS`.
@@ -219,7 +228,10 @@ def reported(values: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
     kinds = set.intersection(*known) if known else set()
 
     def fits(key: str, value: Any) -> bool:
-        answers = set(METRICS[key].answers)
+        metric = METRICS[key]
+        if metric.option and value is None:
+            return False
+        answers = set(metric.answers)
         return not answers or key in own or (answers >= kinds if kinds else value is not None)
 
     return {key: value for key, value in values.items() if fits(key, value)}

@@ -31,6 +31,7 @@ class DocumentScores:
         conditions: under which the record was made, see `document.conditions`.
         columns: values of each layer, float64 ``(L + 1,)``, by name; a name is absent where it is undefined. Names
             of what depends on the form of similarity end in it, see `similarity.FORMS`.
+        layer_map: sums of every audio layer with every text layer, see `AlignmentRecord`.
     """
 
     uid: str
@@ -45,6 +46,7 @@ class DocumentScores:
     similarities: dict[str, float | None] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    layer_map: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def score_record(record: AlignmentRecord, reference: str | None = None) -> DocumentScores:
@@ -77,6 +79,7 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
         similarities=dict(record.similarities),
         conditions=conditions(record, name),
         columns=_columns(record, name),
+        layer_map=record.layer_maps.get(name, {}),
     )
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from alas_metric.figures.style import axis_label, styled
 from alas_metric.leaderboard.figures import GAP, alignment_and_gap, alignment_key, has_both
 from alas_metric.numbers import number, p_value
 from alas_metric.results.dumps import Dump, read_dump
+from alas_metric.web import asset, colours, json_island
 
 PICTURES_PER_TASK = 2
 MAX_PICTURE_BYTES = 3_000_000
@@ -91,30 +90,20 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
         board=board,
         tasks=[_task(board, task, pictures) for task in tasks],
         overview=_overview(board, tasks) if len(tasks) > 1 else None,
-        curves=Markup(_json(_curves(board, tasks))),
+        curves=json_island(_curves(board, tasks)),
         metrics=_metrics(board, tasks),
         explained=[row for row in ROWS if row.headline],
-        style=Markup(_asset("page.css")),
-        script=Markup(_asset("page.js")),
+        style=Markup(colours() + asset("alas_metric.leaderboard", "page.css")),
+        script=Markup(asset("alas_metric.leaderboard", "page.js")),
         library=Markup(_library()),
         libraries=f"Vega-Lite {vl_convert.get_vegalite_versions()[-1]} (vl-convert {version('vl-convert-python')})",
     )
-
-
-def _asset(name: str) -> str:
-    return (resources.files("alas_metric.leaderboard") / "assets" / name).read_text(encoding="utf-8")
 
 
 @cache
 def _library() -> str:
     """Return the code of Vega-Lite, which must not end the script element that it stands in."""
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
-
-
-def _json(value: Any) -> str:
-    """Return JSON that cannot end the script element that it stands in."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _tasks(board: Mapping[str, Any]) -> list[str]:
@@ -307,7 +296,7 @@ def _picture(task: str, model: str, dump: Dump) -> Picture:
     from alas_metric.figures.figures import alignment_picture, choose_layers
 
     layers = choose_layers(None, dump.record.num_layers)
-    figure = alignment_picture(dump, layers)
+    figure = alignment_picture(dump, layers, names=(model, task))
     description = (
         f"Similarity of the {dump.record.num_words} words of {dump.record.uid} with its audio in layers "
         f"{', '.join(map(str, layers))} of {model}; reference path white, found path red. {_titles(figure)}"

@@ -65,6 +65,17 @@ def verdict_rows(report: Report) -> list[dict[str, Any]]:
     ]
 
 
+def layer_map_rows(report: Report) -> list[dict[str, Any]]:
+    """Return one row for each pair of an audio layer and a text layer."""
+    maps = {name: entry["values"] for name, entry in report.layer_maps.items()}
+    layers = range(max(map(len, maps.values()), default=0))
+    return [
+        {"audio_layer": a, "text_layer": b, **{name: values[a][b] for name, values in maps.items()}}
+        for a in layers
+        for b in layers
+    ]
+
+
 def document_rows(report: Report) -> list[dict[str, Any]]:
     """Return one row for each document."""
     return [
@@ -106,6 +117,7 @@ def skipped_rows(report: Report) -> list[dict[str, Any]]:
 TABLES: dict[str, tuple[Callable[[Report], list[dict[str, Any]]], Sequence[str]]] = {
     "summary": (summary_rows, ("metric", "value", "low", "high", "unit", "better", "meaning")),
     "layers": (layer_rows, ("metric", "layer", "value", "low", "high")),
+    "layer_map": (layer_map_rows, ("audio_layer", "text_layer", "retrieval", "cka")),
     "documents": (
         document_rows,
         (
@@ -117,3 +129,5 @@ TABLES: dict[str, tuple[Callable[[Report], list[dict[str, Any]]], Sequence[str]]
     "verdicts": (verdict_rows, ("layer", "verdict", *(f"{key}{end}" for key in READ for end in ("", "_low", "_high")))),
     "skipped": (skipped_rows, ("cause", "documents", "meaning", "example", "detail")),
 }
+BY_OPTION = ("layer_map",)
+"""Tables that are left out where the run was not made with what they show."""

@@ -24,9 +24,11 @@ def write_report(report: Report, folder: Path) -> Path:
         OSError: If something cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    signed = {"signature": report.values["signature"]}
     for name, (rows, columns) in TABLES.items():
         if (found := rows(report)) or name not in BY_OPTION:
-            (folder / f"{name}.csv").write_text(csv_text(found, columns), encoding="utf-8", newline="")
+            text = csv_text([row | signed for row in found], [*columns, *signed])
+            (folder / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
     drawn = {}
     for name, caption, figure in figures(report):
         save(figure, folder / "figures" / name)

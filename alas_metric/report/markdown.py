@@ -80,6 +80,7 @@ def _markdown_numbers(report: Report) -> Iterator[str]:
     )
     if note := caution(report.curves):
         yield from ["", note]
+    yield from ["", f"`{_code(report.values['signature'])}`"]
     heads = ["metric", "value", "95 % interval", *FORMS, "unit", "better", "meaning"]
     right = {"value", "95 % interval", *FORMS}
     yield from ["", _line(heads), _line("---:" if head in right else "---" for head in heads)]

@@ -222,7 +222,7 @@ def _draw_path(
         color=colour,
         linewidth=width,
         label=name,
-        path_effects=[withStroke(linewidth=width + 0.8, foreground=_EDGE)],
+        path_effects=[withStroke(linewidth=width + 0.8, foreground=_EDGE)] if colour == REFERENCE else None,
     )
 
 
@@ -245,6 +245,7 @@ def _legend_paths(figure: Figure) -> None:
         loc="outside lower center",
         ncols=2,
         frameon=True,
+        framealpha=1,
         facecolor="#0A2A5E",
         edgecolor="none",
         labelcolor="white",

@@ -23,7 +23,7 @@ COLUMN_INCHES = 3.3
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#767676"
 FOUND = "#FF3B30"
 REFERENCE = "#FFFFFF"
-# From black to nearly white without red; the two lines have a dark edge, which keeps the white one visible.
+# From black to nearly white, without red; a white line has a dark edge.
 SIMILARITY = LinearSegmentedColormap.from_list("similarity", ["#03050F", "#0A2A5E", "#1E78B4", "#6CC8D8", "#E4F7D2"])
 # Words are of any script: the first font with a glyph draws it. SVG files hold text, which the viewer's fonts draw.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Hiragino Sans", "Microsoft YaHei", "Arial Unicode MS")
@@ -109,7 +109,7 @@ def axis_label(key: str) -> str:
 
 def titled(figure: Figure, *names: str) -> Figure:
     """Write above a figure what it is of, such as the model and the task, and return it."""
-    figure.axes[0].set_title(", ".join(shortened(name, 40) for name in names), fontsize=6)
+    figure.axes[0].set_title(", ".join(shortened(name, 40) for name in names), fontsize=6, loc="left")
     return figure
 
 

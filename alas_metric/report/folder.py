@@ -9,7 +9,7 @@ from alas_metric.figures.figures import alignment_picture, save
 from alas_metric.report.figures import figures
 from alas_metric.report.markdown import markdown_summary
 from alas_metric.report.run_report import Report
-from alas_metric.report.tables import TABLES
+from alas_metric.report.tables import BY_OPTION, TABLES
 from alas_metric.results.dumps import dump_files, dump_folder, read_dump, safe_name
 from alas_metric.texts import csv_text
 
@@ -22,7 +22,8 @@ def write_report(report: Report, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, (rows, columns) in TABLES.items():
-        (folder / f"{name}.csv").write_text(csv_text(rows(report), columns), encoding="utf-8", newline="")
+        if (found := rows(report)) or name not in BY_OPTION:
+            (folder / f"{name}.csv").write_text(csv_text(found, columns), encoding="utf-8", newline="")
     drawn = {}
     for name, caption, figure in figures(report):
         save(figure, folder / "figures" / name)

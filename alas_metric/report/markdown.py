@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from alas_metric.corpus.answer_filter import nothing_kept
+from alas_metric.corpus.layer_map import sentence
 from alas_metric.corpus.metrics import RANKING, ROWS, caution
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
@@ -31,6 +32,7 @@ def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping
         *_markdown_curves(drawn),
         *_markdown_picture(images, pictures),
         *_markdown_numbers(report),
+        *_markdown_layer_map(report, drawn),
         *_markdown_documents(report, drawn, pictures),
         *_markdown_left_out(report, drawn),
         *_markdown_settings(report),
@@ -45,7 +47,8 @@ def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping
 def _markdown_head(report: Report) -> Iterator[str]:
     run, count = report.run, len(report.documents)
     yield f"# ALAS of {_cell(run.model)} on {_cell(run.task)}"
-    yield ""
+    kind, _, told = report.curves["verdicts"]["text"].partition(". ")
+    yield from ["", f"**{kind}.** {_cell(told, longest=10_000)}", ""]
     skipped = sum(scores.skipped is not None for scores in report.documents)
     yield (
         f"Run {_cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "
@@ -119,6 +122,15 @@ def _grid(images: Mapping[str, str]) -> Iterator[str]:
     cells = [f"{_image(name, caption)}<br>{_cell(caption, 400)}" for name, caption in images.items()]
     yield from ["| | |", "|---|---|"]
     yield from (_line([*cells[place : place + 2], ""][:2]) for place in range(0, len(cells), 2))
+
+
+def _markdown_layer_map(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:
+    if "layer_map" not in drawn:
+        return
+    yield from ["", "## Layer map", ""]
+    yield from (sentence(name, entry) for name, entry in report.layer_maps.items())
+    yield "Every pair is in `layer_map.csv`."
+    yield from ["", _image("layer_map.png", drawn["layer_map"])]
 
 
 def _markdown_documents(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:

@@ -89,6 +89,7 @@ def harness_command(results: Path, reference: str, limit: int | None) -> list[st
         "pretrained": QWEN2_AUDIO,
         "alas_reference": "words" if reference == "words" else f"whisper:{WHISPER}",
         "alas_dump": PICTURES,
+        "alas_dump_audio": True,
     }
     command = ["--tasks", ",".join(TASKS), "--model", "qwen2_audio"]
     command += ["--model_args", ",".join(f"{name}={value}" for name, value in model.items())]

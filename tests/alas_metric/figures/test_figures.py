@@ -147,7 +147,7 @@ def test_curve_has_layer_0_apart_and_the_best_layer_marked() -> None:
         layer_curves(CURVE, "alas", best_layer=3), "owner__model", "a task of $ and of more signs than there is room"
     )
     (axis,) = figure.axes
-    assert axis.get_title(loc="left") == "owner__model, a task of \\$ and of more signs than ther…"
+    assert figure.get_suptitle() == "owner__model, a task of \\$ and of more signs than ther…"
     drawn = {line.get_label(): line.get_xydata() for line in axis.lines}
     np.testing.assert_array_equal(drawn["ALAS, raw"], [[1, 0.5], [2, np.nan], [3, 0.2]])
     np.testing.assert_array_equal(drawn["random path"], [[1, 0.7], [2, 0.7], [3, 0.7]])

@@ -41,6 +41,7 @@ def _score(arguments: argparse.Namespace) -> int:
         raise FatalError(f"nothing to score in {arguments.run_dir}; the messages above say why")
     place = console(110)
     for scores in found:
+        place.print(Text(f"{scores.run.model}, {scores.run.task}: {scores.verdict}"), soft_wrap=True)
         show_table(place, _table(scores, arguments.all))
     if arguments.json is not None:
         _write(arguments.json, [_entry(scores, arguments) for scores in found])
@@ -101,6 +102,7 @@ def _entry(scores: RunScores, arguments: argparse.Namespace) -> dict[str, Any]:
         "threshold": arguments.threshold,
         "reference": arguments.reference,
         "documents": scores.documents,
+        "verdict": scores.verdict,
         "values": scores.values,
         "messages": scores.messages,
     }

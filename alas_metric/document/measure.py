@@ -91,10 +91,10 @@ def averaged(frames: Any, timeline: Timeline) -> Any:
     return xp.concat(parts, axis=-2)
 
 
-def brief(values: Any) -> np.ndarray:
+def brief(values: Any, digits: int = 8) -> np.ndarray:
     """Return numbers that came out of float32 with the eight digits that mean something: records stay small."""
     whole = np.asarray(values, np.float64)
-    return np.array([float(f"{value:.8g}") for value in whole.ravel().tolist()]).reshape(whole.shape)
+    return np.array([float(f"{value:.{digits}g}") for value in whole.ravel().tolist()]).reshape(whole.shape)
 
 
 class Measure(ABC):

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from array_api_compat import array_namespace, device
 
+from alas_metric.document.layer_map import LayerMap
 from alas_metric.document.measure import Layers, averaged
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.paths import WordTiming, check_words
-from alas_metric.document.record import AlignmentRecord, Sums, check_sizes
+from alas_metric.document.record import CONFIDENCE, AlignmentRecord, Sums, check_sizes
 from alas_metric.document.similarity import in_all_forms, on_host, similarities
 from alas_metric.document.timeline import Timeline
 from alas_metric.errors import SkipDocument
@@ -36,6 +37,7 @@ class Measurement:
         references: N word timestamps by the name of their source; unusable ones are dropped unless primary.
         reference: the name of the primary one.
         keep: keep the raw and centred similarities, for pictures.
+        layer_map: compare every audio layer with every text layer too, on the primary reference.
 
     Raises:
         ValueError: If a size or ``frame_seconds`` is out of bounds.
@@ -58,6 +60,7 @@ class Measurement:
         references: Mapping[str, Sequence[WordTiming]],
         reference: str,
         keep: bool = False,
+        layer_map: bool = False,
     ) -> None:
         _check_grid(words, num_frames, frame_seconds)
         self.uid, self.words, self.reference, self.keep = uid, list(words), reference, keep
@@ -71,6 +74,7 @@ class Measurement:
         self._waiting: list[tuple[Any, ...]] = []
         self._kept: list[np.ndarray] = []
         self._found: dict[Key, list[Any]] = {}
+        self._layer_map = LayerMap(self.timelines[reference]) if layer_map else None
 
     def __call__(self, layer: int, words: Any, frames: Any) -> None:
         """Measure one layer, together with those that come before or after it: many small steps cost more than few.
@@ -109,6 +113,8 @@ class Measurement:
                 timeline = self.timelines[name or self.reference]
                 for key, values in measure(layers, timeline).items():
                     self._found.setdefault((name, measure.name, key), []).append(values)
+        if self._layer_map is not None:
+            self._layer_map.add(layers)
 
     @property
     def similarity(self) -> np.ndarray:
@@ -140,8 +146,14 @@ class Measurement:
             paths=by_document.pop("paths"),
             sums=by_document,
             reference_sums={name: found for name, found in sums.items() if name is not None},
-            **fields,
+            layer_maps={} if self._layer_map is None else {self.reference: self._layer_map.sums()},
+            **{"word_values": self._word_values(), **fields},
         )
+
+    def _word_values(self) -> dict[str, dict[str, list[float | None]]]:
+        """Return the confidences of the references that have any."""
+        found = {name: [word.confidence for word in timeline.words] for name, timeline in self.timelines.items()}
+        return {name: {CONFIDENCE: sure} for name, sure in found.items() if any(each is not None for each in sure)}
 
 
 def score_pair(

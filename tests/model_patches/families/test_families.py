@@ -298,7 +298,7 @@ def test_the_general_adapter_equals_the_one_for_qwen2_audio(qwen2_audio, seconds
     sample = SpeechSample(uid="u", audio=None, transcript=TRANSCRIPT, words=words)
     records = []
     for adapter in (qwen2_audio, general):
-        document = Preparation(adapter, None)(sample, "what?", speech(seconds))
+        document = Preparation(adapter)(sample, "what?", speech(seconds))
         generation = {"max_new_tokens": 3, "do_sample": False}
         (record,) = PairedRuns(adapter, settings={})([document], [speech(seconds)], generation)
         records.append(record.to_json())

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from alas_metric.document.agreement import disagreement
 from alas_metric.document.measures import MEASURES
-from alas_metric.document.record import AlignmentRecord
+from alas_metric.document.record import CONFIDENCE, AlignmentRecord
 from alas_metric.document.timeline import Timeline
 
 
@@ -26,6 +27,10 @@ class DocumentScores:
         agreement: similarity of the two answers, None for closed or missing ones.
         labels: closed answers, see `AlignmentRecord`.
         similarities: free answers, see `AlignmentRecord`.
+        reference_confidence: how sure the source of the word times is of them, the mean over words; None if it says
+            nothing, as gold times do not.
+        reference_disagreement: how far its borders between words are from those of the record's other sources, the mean
+            in seconds; None if there is no other.
         columns: values of each layer, float64 ``(L + 1,)``, by name; a name is absent where it is undefined. Names
             of what depends on the form of similarity end in it, see `similarity.FORMS`.
     """
@@ -40,6 +45,8 @@ class DocumentScores:
     agreement: float | None = None
     labels: dict[str, str | None] | None = None
     similarities: dict[str, float | None] = field(default_factory=dict)
+    reference_confidence: float | None = None
+    reference_disagreement: float | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -70,8 +77,21 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
         agreement=record.similarities.get("responses"),
         labels=record.labels,
         similarities=dict(record.similarities),
+        reference_confidence=reference_confidence(record, name),
+        reference_disagreement=disagreement(record.references, name),
         columns=_columns(record, name),
     )
+
+
+def reference_confidence(record: AlignmentRecord, name: str) -> float | None:
+    """Return the mean confidence of a document's words in a source of word times, None where it has none.
+
+    Args:
+        record: of the document.
+        name: of the source.
+    """
+    known = [each for each in record.word_values.get(name, {}).get(CONFIDENCE, ()) if each is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _columns(record: AlignmentRecord, name: str) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ from alas_metric.figures.figures import (
 from alas_metric.figures.style import axis_label
 from alas_metric.report.curves import curve_figures
 from alas_metric.report.run_report import Report, document_layers, document_value
+from alas_metric.report.trust import trust_figures
 
 
 def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
@@ -26,6 +27,7 @@ def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     yield from curve_figures(report.curves, report.best_layer)
     for key in HEADLINES:
         yield from _distribution_figures(report, key)
+    yield from trust_figures(report)
     filter_figure = _filter_figure(report)
     if filter_figure is not None:
         yield ("filter", *filter_figure)

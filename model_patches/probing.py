@@ -38,6 +38,7 @@ def probe(
     generation: Mapping[str, Any] | None = None,
     language: str = "en",
     uid: str | None = None,
+    layer_map: bool = False,
 ) -> AlignmentRecord:
     """Run one utterance on its audio and on its transcript and return the alignment record.
 
@@ -58,6 +59,7 @@ def probe(
         generation: keyword arguments as in a task's ``generation_kwargs``.
         language: of the speech.
         uid: names the utterance; default: a hash of its samples. It seeds the control of `alas_chance`.
+        layer_map: compare every audio layer with every text layer too.
 
     Returns:
         The record, as the harness's tasks make it; `alas_metric.score_record` scores it.
@@ -90,7 +92,9 @@ def probe(
     similarity = SentenceSimilarity(sbert).pairs if responses else None
     settings = describe(AlasOptions(responses=responses, sbert=sbert))
     with evaluation_mode(model):
-        return PairedRuns(adapter, responses, similarity, settings)([document], [samples], arguments)[0]
+        return PairedRuns(adapter, responses, similarity, settings, layer_map=layer_map)(
+            [document], [samples], arguments
+        )[0]
 
 
 def as_sources(reference: Any, adapter: SpeechAdapter) -> Sequence[Aligner | None]:

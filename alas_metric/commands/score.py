@@ -49,6 +49,7 @@ def _score(arguments: argparse.Namespace) -> int:
         raise FatalError(f"nothing to score in {arguments.run_dir}; the messages above say why")
     place = console(110)
     for scores in found:
+        place.print(Text(f"{scores.run.model}, {scores.run.task}: {scores.verdict}"), soft_wrap=True)
         show_table(place, _table(scores, arguments.all))
     if arguments.json is not None:
         _write(arguments.json, [_entry(scores, arguments) for scores in found])
@@ -110,6 +111,7 @@ def _entry(scores: RunScores, arguments: argparse.Namespace) -> dict[str, Any]:
         "reference": arguments.reference,
         "min_confidence": arguments.min_confidence,
         "documents": scores.documents,
+        "verdict": scores.verdict,
         "values": scores.values,
         "messages": scores.messages,
     }

@@ -60,6 +60,8 @@ class AlignmentRecord:
             missing.
         sums: what the measures that need no word times left, see `alas_metric.document.measures`.
         reference_sums: by reference, what those left that do.
+        layer_maps: by reference, sums of every audio layer (downwards) with every text layer, float
+            ``(L + 1, L + 1)``, by the names of `alas_metric.document.layer_map`; empty unless they were asked for.
         speaker: who speaks, None if unknown.
         transcript_source: ``"dataset"`` or ``"whisper"``.
         instruction: the question or task of the prompts.
@@ -84,6 +86,7 @@ class AlignmentRecord:
     paths: dict[str, np.ndarray]
     sums: Sums = field(default_factory=dict)
     reference_sums: dict[str, Sums] = field(default_factory=dict)
+    layer_maps: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     speaker: str | None = None
     transcript_source: str = "dataset"
     instruction: str = ""
@@ -158,6 +161,7 @@ class AlignmentRecord:
         data["paths"] = {kind: _steps(path) for kind, path in self.paths.items()}
         data["sums"] = _listed(self.sums)
         data["reference_sums"] = {name: _listed(sums) for name, sums in self.reference_sums.items()}
+        data["layer_maps"] = {name: _rows(maps) for name, maps in self.layer_maps.items()}
         text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -185,6 +189,7 @@ class AlignmentRecord:
         else:
             values["sums"] = _field(data, "sums", read_sums, {})
             values["reference_sums"] = _field(data, "reference_sums", _by_reference(references, read_sums), {})
+            values["layer_maps"] = _field(data, "layer_maps", _by_reference(references, read_sums.maps), {})
             values["word_values"] = _field(
                 data, "word_values", _by_reference(references, lambda v: _word_values(v, sizes[0])), {}
             )
@@ -427,6 +432,16 @@ class _Sums:
             raise ValueError("expected frame hits of raw and centred similarities for each reference")
         return {name: self({"frame_hits": forms}) for name, forms in hits.items()}
 
+    def maps(self, value: Any) -> dict[str, np.ndarray]:
+        """Read what a layer map holds."""
+        found = _dict_of(_list_of(_list_of(_number)))(value)
+        for name, rows in found.items():
+            if {len(rows), *map(len, rows)} != {self.num_layers}:
+                raise ValueError(f"{name!r} needs {self.num_layers} rows of as many numbers, one per layer")
+            if any(abs(entry) > MAX_SUM for row in rows for entry in row):
+                raise ValueError(f"{name!r} holds a number outside {-MAX_SUM:g}..{MAX_SUM:g}")
+        return {name: np.array(rows) for name, rows in found.items()}
+
     def _numbers(self, measure: str, name: str, entries: list[float]) -> np.ndarray:
         if len(entries) != self.num_layers:
             raise ValueError(f"{measure!r}, {name!r} needs one number per layer ({self.num_layers})")
@@ -461,6 +476,14 @@ def _listed(sums: Sums) -> dict[str, dict[str, list[float]]]:
     return {
         measure: {name: np.asarray(values, np.float64).tolist() for name, values in named.items()}
         for measure, named in sums.items()
+    }
+
+
+def _rows(maps: Mapping[str, np.ndarray]) -> dict[str, list[list[float]]]:
+    """Return tables of numbers as lists, whole ones without a point: there are many."""
+    return {
+        name: [[int(entry) if entry.is_integer() else entry for entry in row] for row in values.tolist()]
+        for name, values in maps.items()
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alas_metric.document.agreement import disagreement
+from alas_metric.document.behaviour import modality_gap
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.record import CONFIDENCE, AlignmentRecord
 from alas_metric.document.timeline import Timeline
@@ -33,6 +34,7 @@ class DocumentScores:
             in seconds; None if there is no other.
         columns: values of each layer, float64 ``(L + 1,)``, by name; a name is absent where it is undefined. Names
             of what depends on the form of similarity end in it, see `similarity.FORMS`.
+        layer_map: sums of every audio layer with every text layer, see `AlignmentRecord`.
     """
 
     uid: str
@@ -48,6 +50,7 @@ class DocumentScores:
     reference_confidence: float | None = None
     reference_disagreement: float | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    layer_map: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def score_record(record: AlignmentRecord, reference: str | None = None) -> DocumentScores:
@@ -68,18 +71,20 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
     name = record.reference if reference is None else reference
     if name not in record.references:
         raise ValueError(f"document {record.uid!r} has no reference {name!r}, only {sorted(record.references)}")
+    answered = record.audio_answer is not None or record.text_answer is not None
     return DocumentScores(
         uid=record.uid,
         speaker=record.speaker,
         swapped=record.swapped,
         forced=record.forced,
-        answered=record.audio_answer is not None or record.text_answer is not None,
+        answered=answered,
         agreement=record.similarities.get("responses"),
-        labels=record.labels,
+        labels=record.labels if answered else None,
         similarities=dict(record.similarities),
         reference_confidence=reference_confidence(record, name),
         reference_disagreement=disagreement(record.references, name),
         columns=_columns(record, name),
+        layer_map=record.layer_maps.get(name, {}),
     )
 
 
@@ -102,4 +107,6 @@ def _columns(record: AlignmentRecord, name: str) -> dict[str, np.ndarray]:
         found = record.found(measure.name, name)
         if found and found.keys() >= set(measure.needed):
             columns |= measure.columns(found, timeline)
+    gap = modality_gap(record.labels, record.similarities)
+    columns |= {} if gap is None else {"modality_gap": gap}
     return {key: np.full(record.num_layers, value, dtype=np.float64) for key, value in columns.items()}

@@ -107,6 +107,11 @@ class Entry:
         return {**self.facts.model, **self.conditions, **data, **self.facts.versions}
 
     @property
+    def verdict(self) -> str:
+        """What the values say in words."""
+        return str(self.layers["verdicts"]["text"])
+
+    @property
     def num_layers(self) -> int:
         """Number L of layers above layer 0; 0 if no document was kept."""
         return max(*(len(curve.get("values", ())) for curve in self.layers.values()), 1) - 1

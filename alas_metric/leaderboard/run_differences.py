@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class TaskComparison:
         task: name of the task.
         first: name of the first run.
         second: of the second.
+        verdicts: what is found of each of the two, see `corpus.verdict`.
         differences: first minus second, by metric.
         changes: of every document that both kept, the largest first.
         only_first: documents that only the first run kept.
@@ -52,6 +53,7 @@ class TaskComparison:
     task: str
     first: str
     second: str
+    verdicts: tuple[Mapping[str, Any], Mapping[str, Any]]
     differences: dict[str, Difference]
     changes: list[DocumentChange]
     only_first: int
@@ -102,16 +104,19 @@ def _model(board: Board, folder: Path) -> str:
 
 
 def _compare(board: Board, task: str, first: str, second: str) -> TaskComparison:
-    runs = [board.entries[model, task].documents for model in (first, second)]
+    entries = [board.entries[model, task] for model in (first, second)]
+    runs = [entry.documents for entry in entries]
+    told = (entries[0].layers["verdicts"], entries[1].layers["verdicts"])
     differences = compare_runs(runs[0], runs[1], COMPARED, board.threshold)
     changes = document_changes(runs[0], runs[1], RANKING, board.threshold)
     one, other = ({scores.uid for scores in run if kept(scores, board.threshold)} for run in runs)
+    lost = (len(one - other), len(other - one))
     references = {}
     for model in (first, second):
         entry = board.entries[model, task]
-        if (found := read_references(entry.run, entry.documents, board.threshold)) is not None:
-            references[model] = found
-    return TaskComparison(task, first, second, differences, changes, len(one - other), len(other - one), references)
+        if (side_by_side := read_references(entry.run, entry.documents, board.threshold)) is not None:
+            references[model] = side_by_side
+    return TaskComparison(task, first, second, told, differences, changes, *lost, references)
 
 
 def headline_rows(found: TaskComparison) -> list[dict[str, Any]]:
@@ -128,7 +133,7 @@ def layer_rows(found: TaskComparison) -> list[dict[str, Any]]:
     """Return one flat row a metric and layer; none for models of different depth."""
     rows = []
     for key, difference in found.differences.items():
-        if difference.layers is None:
+        if difference.layers is None or not METRICS[key].curve:
             continue
         ends = zip(difference.layers.values, difference.layers.low, difference.layers.high, strict=True)
         for layer, (value, low, high) in enumerate(ends):
@@ -166,6 +171,7 @@ def comparison_data(found: Sequence[TaskComparison], board: Board) -> dict[str, 
                 "task": each.task,
                 "first": each.first,
                 "second": each.second,
+                "verdicts": list(each.verdicts),
                 "kept_only_by_first": each.only_first,
                 "kept_only_by_second": each.only_second,
                 "differences": {key: asdict(difference) for key, difference in each.differences.items()},
@@ -175,6 +181,12 @@ def comparison_data(found: Sequence[TaskComparison], board: Board) -> dict[str, 
             for each in found
         ],
     }
+
+
+def verdict_lines(found: TaskComparison) -> list[str]:
+    """Return what is found of both in words."""
+    names = (found.first, found.second)
+    return [f"{name}, {found.task}: {each['text']}" for name, each in zip(names, found.verdicts, strict=True)]
 
 
 def terminal_tables(found: TaskComparison, most: int = 5) -> list[Table]:
@@ -216,7 +228,8 @@ def _headlines(found: TaskComparison) -> Table:
 def _caption(found: TaskComparison) -> str:
     return (
         f"On the documents that both kept; {found.only_first} more only the first kept, {found.only_second} only the "
-        f"second. p is not corrected for several metrics; below {SIGNIFICANT:g} is significant. "
+        "second. The modality gap is on all that both hold. p is not corrected for several metrics; below "
+        f"{SIGNIFICANT:g} is significant. "
         f"{few_clusters((each.clusters, each.documents) for each in found.differences.values())}".strip()
     )
 
@@ -227,7 +240,7 @@ def _defined(found: TaskComparison, keys: Iterable[str]) -> dict[str, Difference
 
 
 def _layers(found: TaskComparison) -> list[Table]:
-    differences = _defined(found, HEADLINES)
+    differences = _defined(found, [key for key in HEADLINES if METRICS[key].curve])
     depth = max((len(each.layers.values) for each in differences.values() if each.layers is not None), default=0)
     if not depth:
         return []

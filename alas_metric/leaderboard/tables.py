@@ -36,6 +36,11 @@ def rank_note(board: Board) -> str:
     )
 
 
+def verdict_lines(board: Board) -> list[str]:
+    """Return what is found of each model and task in words, one line each."""
+    return [f"{entry.model}, {task}: {entry.verdict}" for task in board.tasks for entry in board.of_task(task)]
+
+
 def terminal_tables(board: Board) -> list[Table]:
     """Return one table a task, and one of what its rows do not have in common, if anything."""
     tables = ((_terminal_table(board, task), _terminal_distinctions(board, task)) for task in board.tasks)
@@ -89,7 +94,8 @@ def markdown(board: Board) -> str:
     parts = ["# ALAS leaderboard", ""]
     parts += [f"> Not comparable, shown with `--mix`: {_markdown_text(text)}" for text in board.mixed]
     for task in board.tasks:
-        parts += ["", f"## {_markdown_text(task)}", "", *_markdown_block(board, task), ""]
+        told = [f"- {_markdown_text(entry.model)}: {_markdown_text(entry.verdict)}" for entry in board.of_task(task)]
+        parts += ["", f"## {_markdown_text(task)}", "", *told, "", *_markdown_block(board, task), ""]
         parts += [board.caution(task), ""] if board.caution(task) else []
         parts += _markdown_pairs(board, task)
         parts += _markdown_distinctions(board, task)

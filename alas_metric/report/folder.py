@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from alas_metric.figures.figures import (
-    alignment_picture,
-    save,
-)
+from alas_metric.figures.figures import alignment_picture, save
 from alas_metric.report.figures import figures
 from alas_metric.report.markdown import markdown_summary
 from alas_metric.report.run_report import Report
-from alas_metric.report.tables import TABLES
+from alas_metric.report.tables import BY_OPTION, TABLES
 from alas_metric.results.dumps import dump_files, dump_folder, read_dump, safe_name
 from alas_metric.texts import csv_text
 
@@ -25,7 +22,8 @@ def write_report(report: Report, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, (rows, columns) in TABLES.items():
-        (folder / f"{name}.csv").write_text(csv_text(rows(report), columns), encoding="utf-8", newline="")
+        if (found := rows(report)) or name not in BY_OPTION:
+            (folder / f"{name}.csv").write_text(csv_text(found, columns), encoding="utf-8", newline="")
     drawn = {}
     for name, caption, figure in figures(report):
         save(figure, folder / "figures" / name)
@@ -42,7 +40,7 @@ def _write_pictures(report: Report, folder: Path) -> Iterator[tuple[str, Path]]:
     for path in dump_files(dump_folder(run.samples.parent, run.date, run.task)):
         try:
             dump = read_dump(path)
-            figure = alignment_picture(dump)
+            figure = alignment_picture(dump, names=(run.model, run.task))
         except (OSError, ValueError) as error:
             report.messages.append(str(error))
             continue

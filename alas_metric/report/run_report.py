@@ -67,6 +67,11 @@ class Report:
         return dict(self.values["layers"].items())
 
     @property
+    def layer_maps(self) -> Mapping[str, Any]:
+        """Every audio layer with every text layer, by the name of the map; empty where the run made none."""
+        return dict((self.values.get("layer_map") or {}).items())
+
+    @property
     def best_layer(self) -> int | None:
         """The layer from 1 up with the highest skill."""
         return self.values["best_layer"]

@@ -8,11 +8,12 @@ from typing import Any
 from alas_metric.corpus.aggregate import Brief
 from alas_metric.corpus.answer_filter import kept
 from alas_metric.corpus.metrics import LAYERED, METRICS, ROWS
+from alas_metric.corpus.verdict import READ
 from alas_metric.document.scores import DocumentScores
 from alas_metric.errors import CAUSES
 from alas_metric.report.run_report import Report, document_value
 
-OF_DOCUMENTS = tuple(row.key for row in ROWS if row.curve and row.population == "kept")
+OF_DOCUMENTS = tuple(row.key for row in ROWS if row.headline or (row.curve and row.population == "kept"))
 """The metrics that a document has a value of its own in."""
 
 
@@ -47,6 +48,31 @@ def layer_rows(report: Report) -> list[dict[str, Any]]:
         for layer, (value, low, high) in enumerate(
             zip(*(report.curves[key][name] for name in ("values", "low", "high")), strict=True)
         )
+    ]
+
+
+def verdict_rows(report: Report) -> list[dict[str, Any]]:
+    """Return one row for each layer: its verdict and the numbers that verdicts read."""
+    kinds = report.curves["verdicts"]["layers"]
+    return [
+        {"layer": layer, "verdict": kind}
+        | {
+            name: report.curves[key][part][layer]
+            for key in READ
+            for name, part in ((key, "values"), (f"{key}_low", "low"), (f"{key}_high", "high"))
+        }
+        for layer, kind in enumerate(kinds)
+    ]
+
+
+def layer_map_rows(report: Report) -> list[dict[str, Any]]:
+    """Return one row for each pair of an audio layer and a text layer."""
+    maps = {name: entry["values"] for name, entry in report.layer_maps.items()}
+    layers = range(max(map(len, maps.values()), default=0))
+    return [
+        {"audio_layer": a, "text_layer": b, **{name: values[a][b] for name, values in maps.items()}}
+        for a in layers
+        for b in layers
     ]
 
 
@@ -93,6 +119,7 @@ def skipped_rows(report: Report) -> list[dict[str, Any]]:
 TABLES: dict[str, tuple[Callable[[Report], list[dict[str, Any]]], Sequence[str]]] = {
     "summary": (summary_rows, ("metric", "value", "low", "high", "unit", "better", "meaning")),
     "layers": (layer_rows, ("metric", "layer", "value", "low", "high")),
+    "layer_map": (layer_map_rows, ("audio_layer", "text_layer", "retrieval", "cka")),
     "documents": (
         document_rows,
         (
@@ -102,5 +129,8 @@ TABLES: dict[str, tuple[Callable[[Report], list[dict[str, Any]]], Sequence[str]]
             *OF_DOCUMENTS,
         ),
     ),
+    "verdicts": (verdict_rows, ("layer", "verdict", *(f"{key}{end}" for key in READ for end in ("", "_low", "_high")))),
     "skipped": (skipped_rows, ("cause", "documents", "meaning", "example", "detail")),
 }
+BY_OPTION = ("layer_map",)
+"""Tables that are left out where the run was not made with what they show."""

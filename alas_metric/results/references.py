@@ -16,7 +16,7 @@ from alas_metric.document.agreement import FAR, border_distances, far_words
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
 from alas_metric.numbers import number
-from alas_metric.results.runs import Run, records_of
+from alas_metric.results.runs import Run, every_record
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def read_references(run: Run, documents: Sequence[DocumentScores], threshold: fl
     wanted = {scores.uid for scores in documents if scores.skipped is None}
     if not any(scores.reference_disagreement is not None for scores in documents):
         return None
-    return compare_references((record for record in records_of(run) if record.uid in wanted), threshold)
+    return compare_references((record for record in every_record(run) if record.uid in wanted), threshold)
 
 
 def compare_references(records: Iterable[AlignmentRecord], threshold: float = THRESHOLD) -> References:

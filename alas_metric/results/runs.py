@@ -107,6 +107,11 @@ class RunScores:
     messages: list[str] = field(default_factory=list)
     unkept: str = ""
 
+    @property
+    def verdict(self) -> str:
+        """What the values say in words."""
+        return str(self.values["layers"]["verdicts"]["text"])
+
 
 def find_runs(folder: Path, date: str | None = None, task: str | None = None) -> list[Run]:
     """Return the runs of a folder, of several dates the newest for each model and task.
@@ -201,16 +206,16 @@ def read_records(run: Run, uids: Collection[str]) -> dict[str, AlignmentRecord]:
     Raises:
         OSError: If the samples cannot be read.
     """
-    return {record.uid: record for record in records_of(run) if record.uid in uids}
+    return {record.uid: record for record in every_record(run) if record.uid in uids}
 
 
-def records_of(run: Run) -> Iterator[AlignmentRecord]:
-    """Yield the records of a run that can be read.
+def every_record(run: Run) -> Iterator[AlignmentRecord]:
+    """Yield the records of a run one at a time, as far as they can be read; skipped documents are among them.
 
     Raises:
         OSError: If the samples cannot be read.
     """
-    return (record for _, record in _read_records(run.samples, []) if isinstance(record, AlignmentRecord))
+    yield from (record for _, record in _read_records(run.samples, []) if isinstance(record, AlignmentRecord))
 
 
 def score_run(

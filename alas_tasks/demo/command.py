@@ -28,6 +28,7 @@ from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 from alas_tasks.installation import complaints
 
 TASKS = ("alas_demo_sqa", "alas_demo_emotion")
+MODEL = "the demo's Qwen2-Audio"
 PICTURES = 3
 _ESCAPES = re.compile("\x1b\\[[0-9;]*m")
 CURVES = ("alas", "alas_evidence")
@@ -88,6 +89,7 @@ def harness_command(results: Path, reference: str, limit: int | None) -> list[st
         "pretrained": QWEN2_AUDIO,
         "alas_reference": "words" if reference == "words" else f"whisper:{WHISPER}",
         "alas_dump": PICTURES,
+        "alas_dump_audio": True,
     }
     command = ["--tasks", ",".join(TASKS), "--model", "qwen2_audio"]
     command += ["--model_args", ",".join(f"{name}={value}" for name, value in model.items())]
@@ -137,8 +139,8 @@ def _table(values: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def draw(values: Mapping[str, Mapping[str, Any]], results: Path, output: Path) -> list[Path]:
-    """Draw the layer curves of each task and the alignment pictures; return the PNG files, SVG lie beside them."""
-    from alas_metric.figures.figures import alignment_picture, layer_curves, save
+    """Draw the layer curves of each task and the alignment pictures; return the PNG files, beside which others lie."""
+    from alas_metric.figures.figures import alignment_picture, layer_curves, save, titled
     from alas_metric.results.dumps import find_dumps, read_dump
 
     drawn: list[Path] = []
@@ -146,11 +148,11 @@ def draw(values: Mapping[str, Mapping[str, Any]], results: Path, output: Path) -
         layers, best = dict(values[task]["layers"].items()), values[task]["best_layer"]
         for key in CURVES:
             if is_defined(layers.get(key)):
-                figure = layer_curves(layers[key], key, best, title=task)
+                figure = titled(layer_curves(layers[key], key, best), MODEL, task)
                 drawn += save(figure, output / f"curves-{task}-{key}")
     for file in find_dumps(results, None, TASKS[0]):
         dump = read_dump(file.path)
-        drawn += save(alignment_picture(dump), output / f"alignment-{file.path.stem}")
+        drawn += save(alignment_picture(dump, names=(MODEL, TASKS[0])), output / f"alignment-{file.path.stem}")
     return [path for path in drawn if path.suffix == ".png"]
 
 

@@ -161,8 +161,8 @@ class AlasModel(lmms):
         return self._session.answer(requests, self.task_dict)
 
     def _dumps(self) -> Dumps | None:
-        count = self.alas_options.dump
-        return Dumps(writing_run().folder, self._date, count) if count else None
+        options = self.alas_options
+        return Dumps(writing_run().folder, self._date, options.dump, options.dump_audio) if options.dump else None
 
     def _safe_batch_size(self) -> int:
         """Return the batch size at which padding does not move the scores: in half precision it does."""

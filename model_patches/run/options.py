@@ -40,6 +40,8 @@ class AlasOptions:
         cache: folder of the word timestamps; default: the user's cache folder.
         journal: folder in which every finished record is written at once; a run started again takes them from there.
         dump: of how many documents of each task the similarities are kept beside the results, for pictures.
+        layer_map: whether every audio layer is compared with every text layer too.
+        dump_audio: keep the speech of these documents too, to be heard in ``alas view``.
     """
 
     reference: str | None = None
@@ -54,16 +56,21 @@ class AlasOptions:
     cache: str | None = None
     journal: str | None = None
     dump: int = 0
+    layer_map: bool = False
+    dump_audio: bool = False
 
     def __post_init__(self) -> None:
         if self.reference is not None:
             read_sources(self.reference)
         if self.whisper_mode not in ("align", "transcribe"):
             raise FatalError(f"alas_whisper_mode must be 'align' or 'transcribe', got {self.whisper_mode!r}")
-        if not isinstance(self.responses, bool):
-            raise FatalError(f"alas_responses must be true or false, got {self.responses!r}")
+        for name in ("responses", "dump_audio", "layer_map"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise FatalError(f"{PREFIX}{name} must be true or false, got {value!r}")
         if type(self.dump) is not int or self.dump < 0:
             raise FatalError(f"alas_dump must be a number of documents from 0 up, got {self.dump!r}")
+        if self.dump_audio and not self.dump:
+            raise FatalError("alas_dump_audio keeps the speech of the documents that alas_dump=N keeps: give both")
 
     @classmethod
     def from_model_args(cls, arguments: Mapping[str, Any]) -> AlasOptions:
@@ -174,4 +181,5 @@ def environment(options: AlasOptions) -> dict[str, Any]:
         "options": describe(options),
         "heads": options.whisper_heads,
         "language": options.language,
+        "layer_map": options.layer_map,
     }

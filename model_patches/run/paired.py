@@ -40,6 +40,7 @@ class PairedRuns:
         similarity: compares free answers.
         settings: what every record says of how it was made, besides model and software.
         similarity_settings: what records of free answers say of it too.
+        layer_map: whether every audio layer is compared with every text layer.
     """
 
     adapter: SpeechAdapter
@@ -47,6 +48,7 @@ class PairedRuns:
     similarity: Similarity | None = None
     settings: dict[str, str] = field(default_factory=dict)
     similarity_settings: dict[str, str] = field(default_factory=dict)
+    layer_map: bool = False
     proven: bool = False
     """Whether a document went through: until then a mismatch between model and adapter ends the run."""
 
@@ -127,6 +129,7 @@ class PairedRuns:
             references=document.references,
             reference=document.reference,
             keep=keep,
+            layer_map=self.layer_map,
         )
 
     def _record(

@@ -74,7 +74,7 @@ class Session:
         self.identity = {**identity, **environment(options)}
         self.prepare = Preparation(adapter, self.aligners.of, options.language)
         settings = {**describe(options), **of_weights(identity)}
-        self.runs = PairedRuns(adapter, options.responses, settings=settings)
+        self.runs = PairedRuns(adapter, options.responses, settings=settings, layer_map=options.layer_map)
         self.interruption = Interruption(resume_advice(options))
         self.seed = torch.initial_seed()
         self.failures = 0

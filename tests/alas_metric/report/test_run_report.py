@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alas_metric import AlignmentRecord, score_pair, score_record, summarise
+from alas_metric import AlignmentRecord, Measurement, score_pair, score_record, summarise
 from alas_metric.commands.main import main
 from alas_metric.corpus.layers import is_defined
 from alas_metric.corpus.metrics import ROWS
@@ -290,3 +290,41 @@ def test_the_newest_dumps_are_found(tmp_path: Path) -> None:
             ("m", "b_dump_c", "2025"),
         ]
     assert [file.path.parent.name[:4] for file in find_dumps(tmp_path, date="20250101_000000", task="a")] == ["2025"]
+
+
+@pytest.fixture
+def mapped_run(tmp_path: Path, timing) -> Path:
+    """A run with layer maps."""
+    records = []
+    for number in range(5):
+        rng = np.random.default_rng(number)
+        words = timing(6, 40, rng)
+        measurement = Measurement(
+            f"d{number}", [word.word for word in words], 40, 0.04, {"gold": words}, "gold", layer_map=True
+        )
+        for layer in range(4):
+            measurement(layer, *(rng.normal(size=(count, 16)).astype(np.float32) for count in (6, 40)))
+        records.append(measurement.record("t"))
+    write_run(tmp_path / MODEL, records)
+    return tmp_path
+
+
+def test_the_layer_map_is_drawn_tabulated_and_said(mapped_run: Path) -> None:
+    assert main(["report", str(mapped_run)]) == 0
+    folder = mapped_run / "alas_report" / MODEL / TASK
+    [run] = find_runs(mapped_run)
+    maps = make_report(run).layer_maps
+    table = rows(folder / "layer_map.csv")
+    assert len(table) == 16
+    for row in table:
+        for name in ("retrieval", "cka"):
+            value = maps[name]["values"][int(row["audio_layer"])][int(row["text_layer"])]
+            assert row[name] == ("" if value is None else str(value))
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert "By retrieval, audio layer" in text and "By CKA, audio layer" in text
+    assert "(figures/layer_map.png)" in text and (folder / "figures" / "layer_map.svg").exists()
+
+
+def test_a_run_without_a_layer_map_says_nothing_of_it(written: Path) -> None:
+    assert not (written / "layer_map.csv").exists()
+    assert "layer_map" not in (written / "report.md").read_text(encoding="utf-8")

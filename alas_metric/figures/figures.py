@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from alas_metric.corpus.metrics import METRICS
@@ -30,6 +29,7 @@ from alas_metric.figures.style import (
     SIMILARITY,
     VERMILION,
     axis_label,
+    edged,
     metric_name,
     new_figure,
     save,
@@ -56,7 +56,6 @@ _PANEL_INCHES = (0.75, 1.75)
 _LABELLED_WORDS = 26
 # Of the picture's axes, and of its words: a letter's width, a line's height.
 _AXIS_INCHES, _LETTER_INCHES, _LINE_INCHES = 2.65, 0.042, 0.085
-_EDGE = "#03050F"
 _CURVE_INCHES = 2.25
 _BASELINE_LOOKS = {
     RANDOM: (GREY, "--"),
@@ -222,7 +221,7 @@ def _draw_path(
         color=colour,
         linewidth=width,
         label=name,
-        path_effects=[withStroke(linewidth=width + 0.8, foreground=_EDGE)],
+        path_effects=edged(width) if colour == REFERENCE else None,
     )
 
 
@@ -245,6 +244,7 @@ def _legend_paths(figure: Figure) -> None:
         loc="outside lower center",
         ncols=2,
         frameon=True,
+        framealpha=1,
         facecolor="#0A2A5E",
         edgecolor="none",
         labelcolor="white",

@@ -100,7 +100,7 @@ _RUN = (
         "Layer map",
         Statistic("layer_map"),
         "retrieval_skill and cka of every audio layer with every text layer, and to which text layer each audio layer "
-        "is nearest; with alas_layer_map=true",
+        "is nearest; asked for by alas_layer_map",
         unit="",
         option="alas_layer_map=true",
     ),

@@ -87,6 +87,15 @@ _RUN = (
         unit="",
         option="alas_layer_map=true",
     ),
+    Metric(
+        "signature",
+        "Signature",
+        Statistic("signature"),
+        "one line that says what decides the values; runs of a task can be compared where it is the same but for "
+        "layers, n and v",
+        population="scorable",
+        unit="",
+    ),
 )
 
 
@@ -213,16 +222,20 @@ def reported(values: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
 
     Args:
         values: by key of `METRICS`.
-        named: keys that a run's own results hold; without any, what has a value is of the task's kind.
+        named: keys that a run's own results hold, which tell the kind; where they do not, what has a value is of it.
     """
     own = set(named)
-    return {key: value for key, value in values.items() if _is_reported(METRICS[key], value, own)}
+    known = [set(METRICS[key].answers) for key in own if METRICS[key].answers]
+    kinds = set.intersection(*known) if known else set()
 
+    def fits(key: str, value: Any) -> bool:
+        metric = METRICS[key]
+        if metric.option and value is None:
+            return False
+        answers = set(metric.answers)
+        return not answers or key in own or (answers >= kinds if kinds else value is not None)
 
-def _is_reported(metric: Metric, value: Any, own: set[str]) -> bool:
-    if metric.option and value is None:
-        return False
-    return not metric.answers or (metric.key in own if own else value is not None)
+    return {key: value for key, value in values.items() if fits(key, value)}
 
 
 def missing_forms(values: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from alas_metric.document.behaviour import modality_gap
+from alas_metric.document.conditions import conditions
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.timeline import Timeline
@@ -27,6 +28,7 @@ class DocumentScores:
         agreement: similarity of the two answers, None for closed or missing ones.
         labels: closed answers, see `AlignmentRecord`.
         similarities: free answers, see `AlignmentRecord`.
+        conditions: under which the record was made, see `document.conditions`.
         columns: values of each layer, float64 ``(L + 1,)``, by name; a name is absent where it is undefined. Names
             of what depends on the form of similarity end in it, see `similarity.FORMS`.
         layer_map: sums of every audio layer with every text layer, see `AlignmentRecord`.
@@ -42,6 +44,7 @@ class DocumentScores:
     agreement: float | None = None
     labels: dict[str, str | None] | None = None
     similarities: dict[str, float | None] = field(default_factory=dict)
+    conditions: dict[str, str] = field(default_factory=dict)
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     layer_map: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -74,6 +77,7 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
         agreement=record.similarities.get("responses"),
         labels=record.labels if answered else None,
         similarities=dict(record.similarities),
+        conditions=conditions(record, name),
         columns=_columns(record, name),
         layer_map=record.layer_maps.get(name, {}),
     )

@@ -35,6 +35,7 @@ class TaskComparison:
         first: name of the first run.
         second: of the second.
         verdicts: what is found of each of the two, see `corpus.verdict`.
+        signatures: what decides the values of each, see `corpus.signature`.
         differences: first minus second, by metric.
         changes: of every document that both kept, the largest first.
         only_first: documents that only the first run kept.
@@ -45,6 +46,7 @@ class TaskComparison:
     first: str
     second: str
     verdicts: tuple[Mapping[str, Any], Mapping[str, Any]]
+    signatures: tuple[str, str]
     differences: dict[str, Difference]
     changes: list[DocumentChange]
     only_first: int
@@ -100,7 +102,10 @@ def _compare(board: Board, task: str, first: str, second: str) -> TaskComparison
     differences = compare_runs(runs[0], runs[1], COMPARED, board.threshold)
     changes = document_changes(runs[0], runs[1], RANKING, board.threshold)
     one, other = ({scores.uid for scores in run if kept(scores, board.threshold)} for run in runs)
-    return TaskComparison(task, first, second, told, differences, changes, len(one - other), len(other - one))
+    signatures = (entries[0].signature, entries[1].signature)
+    return TaskComparison(
+        task, first, second, told, signatures, differences, changes, len(one - other), len(other - one)
+    )
 
 
 def headline_rows(found: TaskComparison) -> list[dict[str, Any]]:
@@ -109,7 +114,7 @@ def headline_rows(found: TaskComparison) -> list[dict[str, Any]]:
     for key, difference in found.differences.items():
         row = {"task": found.task, "metric": key, "better": METRICS[key].direction, **asdict(difference)}
         del row["key"], row["layers"]
-        rows.append(row)
+        rows.append(row | _signed(found))
     return rows
 
 
@@ -123,6 +128,7 @@ def layer_rows(found: TaskComparison) -> list[dict[str, Any]]:
         for layer, (value, low, high) in enumerate(ends):
             rows.append(
                 {"task": found.task, "metric": key, "layer": layer, "difference": value, "low": low, "high": high}
+                | _signed(found)
             )
     return rows
 
@@ -132,8 +138,13 @@ def document_rows(found: TaskComparison) -> list[dict[str, Any]]:
     return [
         {"task": found.task, "uid": each.uid, "metric": RANKING, "first": each.first, "second": each.second}
         | {"difference": each.change}
+        | _signed(found)
         for each in found.changes
     ]
+
+
+def _signed(found: TaskComparison) -> dict[str, str]:
+    return dict(zip(("signature_first", "signature_second"), found.signatures, strict=True))
 
 
 ROWS: dict[str, Callable[[TaskComparison], list[dict[str, Any]]]] = {
@@ -156,6 +167,7 @@ def comparison_data(found: Sequence[TaskComparison], board: Board) -> dict[str, 
                 "first": each.first,
                 "second": each.second,
                 "verdicts": list(each.verdicts),
+                "signatures": list(each.signatures),
                 "kept_only_by_first": each.only_first,
                 "kept_only_by_second": each.only_second,
                 "differences": {key: asdict(difference) for key, difference in each.differences.items()},
@@ -188,12 +200,14 @@ def _headlines(found: TaskComparison) -> Table:
 
 
 def _caption(found: TaskComparison) -> str:
-    return (
+    signatures = zip((found.first, found.second), found.signatures, strict=True)
+    said = (
         f"On the documents that both kept; {found.only_first} more only the first kept, {found.only_second} only the "
         "second. The modality gap is on all that both hold. p is not corrected for several metrics; below "
         f"{SIGNIFICANT:g} is significant. "
         f"{few_clusters((each.clusters, each.documents) for each in found.differences.values())}".strip()
     )
+    return said + "".join(f"\n{name}: {each}" for name, each in signatures)
 
 
 def _defined(found: TaskComparison, keys: Iterable[str]) -> dict[str, Difference]:

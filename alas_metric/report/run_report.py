@@ -38,6 +38,7 @@ class Report:
         messages: what was left out and why.
         settings: how the run was made, as its results say; empty if they are missing.
         examples: records of the documents that are listed, by id.
+        reference: name of the word timestamps, None for each record's primary ones.
     """
 
     run: Run
@@ -47,6 +48,7 @@ class Report:
     messages: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     examples: dict[str, AlignmentRecord] = field(default_factory=dict)
+    reference: str | None = None
 
     @property
     def scorable(self) -> list[DocumentScores]:
@@ -97,6 +99,7 @@ def make_report(run: Run, threshold: float = THRESHOLD, reference: str | None = 
         messages=found.messages + missing_forms(values),
         settings=_settings(run),
         examples=read_records(run, shown),
+        reference=reference,
     )
 
 

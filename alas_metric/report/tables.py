@@ -30,7 +30,7 @@ def summary_rows(report: Report) -> list[dict[str, Any]]:
             "meaning": METRICS[key].description,
         }
         for key, value in report.values.items()
-        if not isinstance(value, Brief) and (interval := _interval(report, key))
+        if not isinstance(value, (Brief, str)) and (interval := _interval(report, key))
     ]
 
 

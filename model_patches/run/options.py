@@ -19,6 +19,8 @@ from model_patches.run.journal import Journal
 from model_patches.run.provenance import software
 
 PREFIX = "alas_"
+MAX_LENS = 1000
+"""Tokens that may count as read: of more, any stretch of audio would read as anything."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class AlasOptions:
         dump: of how many documents of each task the similarities are kept beside the results, for pictures.
         layer_map: whether every audio layer is compared with every text layer too.
         dump_audio: keep the speech of these documents too, to be heard in ``alas view``.
+        lens: among how many of the largest tokens that final norm and output head give at the audio positions of every
+            layer a word is looked for; 0: not at all.
     """
 
     reference: str | None = None
@@ -58,6 +62,7 @@ class AlasOptions:
     dump: int = 0
     layer_map: bool = False
     dump_audio: bool = False
+    lens: int = 0
 
     def __post_init__(self) -> None:
         if self.reference is not None:
@@ -69,6 +74,10 @@ class AlasOptions:
                 raise FatalError(f"{PREFIX}{name} must be true or false, got {value!r}")
         if type(self.dump) is not int or self.dump < 0:
             raise FatalError(f"alas_dump must be a number of documents from 0 up, got {self.dump!r}")
+        if type(self.lens) is not int or not 0 <= self.lens <= MAX_LENS:
+            raise FatalError(
+                f"alas_lens must be a number of tokens, such as 10, from 0 to {MAX_LENS}, got {self.lens!r}"
+            )
         if self.dump_audio and not self.dump:
             raise FatalError("alas_dump_audio keeps the speech of the documents that alas_dump=N keeps: give both")
 
@@ -182,4 +191,5 @@ def environment(options: AlasOptions) -> dict[str, Any]:
         "heads": options.whisper_heads,
         "language": options.language,
         "layer_map": options.layer_map,
+        "lens": options.lens,
     }

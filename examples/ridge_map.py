@@ -4,9 +4,9 @@
     python examples/ridge_map.py results/MODEL/DATE_states_alas_librisqa
 
 For each layer: how many words and their stretches of audio find each other (`retrieval_skill`: 0 guessing, 1 perfect),
-as they stand and with the audio mapped into the directions of the words by ridge regression. Where only the mapped value
-is high, the layer holds the words apart from the text, where similarities do not see them. The map needs word times, so
-that it is a diagnosis, not a score; with fewer words than hidden dimensions it finds too little.
+as they stand and with the audio mapped into the directions of the words by ridge regression. Where only the mapped
+value is high, the layer holds the words apart from the text, where similarities do not see them. The map needs word
+times, so that it is a diagnosis, not a score; with fewer words than hidden dimensions it finds too little.
 """
 
 from __future__ import annotations

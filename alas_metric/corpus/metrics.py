@@ -70,6 +70,24 @@ _RUN = (
         unit="documents",
     ),
     Metric(
+        "reference_confidence",
+        "Confidence of the word times",
+        Statistic("value", "reference_confidence"),
+        "how sure the source of the word times is of them (Whisper: probability of the words), mean over words, then "
+        "over documents; undefined for gold times",
+        population="scorable",
+        unit="probability",
+    ),
+    Metric(
+        "reference_disagreement",
+        "Disagreement of the word times",
+        Statistic("value", "reference_disagreement"),
+        "distance of the borders between words from those of the other sources in the record, mean over borders, then "
+        "over documents; undefined where there is one source",
+        population="scorable",
+        unit="s",
+    ),
+    Metric(
         "layers",
         "Layers",
         Statistic("layers"),

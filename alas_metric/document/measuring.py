@@ -75,12 +75,13 @@ class Measurement:
         self.equal = _equal_words(words)
         self._layers_at_once = _layers_at_once(len(words), num_frames)
         self._waiting: list[tuple[Any, ...]] = []
+        self._readable: list[Any] = []
         self._kept: list[np.ndarray] = []
         self._states: list[tuple[np.ndarray, np.ndarray]] = []
         self._found: dict[Key, list[Any]] = {}
         self._layer_map = LayerMap(self.timelines[reference]) if layer_map else None
 
-    def __call__(self, layer: int, words: Any, frames: Any) -> None:
+    def __call__(self, layer: int, words: Any, frames: Any, readable: Any = None) -> None:
         """Measure one layer, together with those that come before or after it: many small steps cost more than few.
 
         Args:
@@ -88,11 +89,13 @@ class Measurement:
             words: word vectors, ``(N, D)``.
             frames: vectors at the audio positions, ``(T, D)``; same kind of array, same device. Nothing that is as
                 large outlives the call.
+            readable: whether each position reads as each word, bool ``(N, T)``; see `measures.lens`.
         """
         if self._waiting and device(self._waiting[0][0]) != device(words):
             self._measure_waiting()
         stretches = (averaged(frames, timeline) for timeline in self.timelines.values())
         self._waiting.append((words, similarities(words, frames), *stretches))
+        self._readable += [] if readable is None else [readable]
         if len(self._waiting) == self._layers_at_once:
             self._measure_waiting()
 
@@ -108,7 +111,9 @@ class Measurement:
         averages = dict(zip(self.timelines.values(), stretches, strict=True))
         if self.keep_states:
             self._states.append((on_host(words), on_host(averages[self.timelines[self.reference]])))
-        self.add(Layers(in_all_forms(similarity, self.equal), words, averages=averages))
+        readable = np.stack(self._readable) if self._readable else None
+        self._readable.clear()
+        self.add(Layers(in_all_forms(similarity, self.equal), words, averages=averages, readable=readable))
 
     def add(self, layers: Layers) -> None:
         """Measure a few layers."""

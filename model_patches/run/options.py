@@ -21,6 +21,8 @@ from model_patches.run.provenance import software
 PREFIX = "alas_"
 MAX_STATES = 1000
 """Documents; more hidden states than that are a data set of their own: some 12 GB of a 7B model."""
+MAX_LENS = 1000
+"""Tokens that may count as read: of more, any stretch of audio would read as anything."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class AlasOptions:
         states: of how many documents of each task the hidden states are kept beside the results, at most `MAX_STATES`.
         layer_map: whether every audio layer is compared with every text layer too.
         dump_audio: keep the speech of these documents too, to be heard in ``alas view``.
+        lens: among how many of the largest tokens that final norm and output head give at the audio positions of every
+            layer a word is looked for; 0: not at all.
     """
 
     reference: str | None = None
@@ -62,6 +66,7 @@ class AlasOptions:
     layer_map: bool = False
     dump_audio: bool = False
     states: int = 0
+    lens: int = 0
 
     def __post_init__(self) -> None:
         if self.reference is not None:
@@ -75,6 +80,10 @@ class AlasOptions:
             raise FatalError(f"alas_dump must be a number of documents from 0 up, got {self.dump!r}")
         if type(self.states) is not int or not 0 <= self.states <= MAX_STATES:
             raise FatalError(f"alas_states must be a number of documents from 0 to {MAX_STATES}, got {self.states!r}")
+        if type(self.lens) is not int or not 0 <= self.lens <= MAX_LENS:
+            raise FatalError(
+                f"alas_lens must be a number of tokens, such as 10, from 0 to {MAX_LENS}, got {self.lens!r}"
+            )
         if self.dump_audio and not self.dump:
             raise FatalError("alas_dump_audio keeps the speech of the documents that alas_dump=N keeps: give both")
 
@@ -193,4 +202,5 @@ def environment(options: AlasOptions) -> dict[str, Any]:
         "heads": options.whisper_heads,
         "language": options.language,
         "layer_map": options.layer_map,
+        "lens": options.lens,
     }

@@ -25,6 +25,7 @@ from alas_tasks.answer_similarity import SentenceSimilarity
 from alas_tasks.audio import load_audio
 from model_patches.adapters.adapter import SpeechAdapter
 from model_patches.adapters.fingerprint import short, weights_fingerprint
+from model_patches.adapters.lens import Lens
 from model_patches.reference.sources import settings_of
 from model_patches.run.dumping import FirstDocuments, StateFiles
 from model_patches.run.harness_run import current_run
@@ -75,7 +76,8 @@ class Session:
         self.identity = {**identity, **environment(options)}
         self.prepare = Preparation(adapter, self.aligners.of, options.language)
         settings = {**describe(options), **of_weights(identity)}
-        self.runs = PairedRuns(adapter, options.responses, settings=settings, layer_map=options.layer_map)
+        lens = Lens.of(adapter, options.lens) if options.lens else None
+        self.runs = PairedRuns(adapter, options.responses, settings=settings, layer_map=options.layer_map, lens=lens)
         self.runs.keep_states = any(isinstance(keeper, StateFiles) for keeper in keepers)
         self.interruption = Interruption(resume_advice(options))
         self.seed = torch.initial_seed()

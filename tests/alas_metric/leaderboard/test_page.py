@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,7 +21,6 @@ from alas_metric.leaderboard.page import Picture, dump_pictures, entries_of_task
 from alas_metric.leaderboard.page import board_page as make_page
 from alas_metric.results.dumps import write_dump
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 HOSTILE = """<script>fail('x')</script><img src=http://evil.example/x onerror="fail('y')">"'&{{ 7*7 }}</script>"""
 VOID = {"meta", "link", "img", "input", "br"}
 COLUMNS = [
@@ -327,19 +325,6 @@ def test_pictures(dumped: tuple[dict[str, Any], list[str]], monkeypatch: pytest.
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium."""
-    executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if executable is None:
-        pytest.skip(f"no browser is installed; looked for {', '.join(BROWSERS)}")
-    playwright = pytest.importorskip("playwright.sync_api", reason="drives the browser: pip install playwright")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 class Opened:

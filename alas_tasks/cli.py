@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -11,7 +12,7 @@ from alas_metric.errors import FatalError
 from alas_tasks.custom import load_documents, task_yaml
 from alas_tasks.demo.command import add_parser as add_demo
 from alas_tasks.description import ALIASES, check_name, describe, relative_to
-from alas_tasks.needs import NEEDS, of_source
+from alas_tasks.needs import of_source, reads
 from alas_tasks.overview import show
 from alas_tasks.word_columns import UNITS
 
@@ -67,6 +68,11 @@ def add_parsers(subparsers: Any) -> None:
         help="gold word times in files named as the utterances: TextGrid, WhisperX's JSON, wdseg; or CTM, parquet",
     )
     new.add_argument("--word-times-in", choices=UNITS, help="unit of word timestamps (default: seconds)")
+    new.add_argument(
+        "--reference",
+        metavar="NAME",
+        help="the word times that scores use, as alas_reference, which overrides it: words, whisper:PATH, ...",
+    )
     new.add_argument("--output", default=".", metavar="DIR", help="folder for the file (default: this one)")
     new.add_argument("--force", action="store_true", help="write the file even where there is one")
     new.set_defaults(func=run_new_task)
@@ -93,6 +99,7 @@ def run_new_task(args: argparse.Namespace) -> int:
         word_times_in=args.word_times_in,
         word_times=args.word_times,
     )
+    description = replace(description, reference=args.reference)
     # Local data is read once, so that its faults show now and not on a cluster.
     docs = None if description.revision else load_documents(name, description)
     try:
@@ -124,11 +131,11 @@ def run_tasks(args: argparse.Namespace) -> int:
 
     from alas_metric.commands.terminal import console, show_table
 
-    states = {source: of_source(source).found for source in {source for needs in NEEDS.values() for source in needs}}
+    states = {source: of_source(source).found for source in {source for needs in reads().values() for source in needs}}
     table = Table("task")
     for title in ("needs", "or a local copy in", "state"):
         table.add_column(title, overflow="fold")  # names are to be copied, so never cut
-    for task, needs in NEEDS.items():
+    for task, needs in reads().items():
         if not needs:
             table.add_row(task, "nothing: in the package", "", "local")
         for row, source in enumerate(needs):

@@ -16,8 +16,10 @@ from alas_tasks.audio import SAMPLE_RATE, load_audio
 from alas_tasks.speech import SpeechSample
 from model_patches.adapters.adapter import SpeechAdapter
 from model_patches.adapters.generation import generation_arguments
+from model_patches.adapters.lens import Lens
+from model_patches.reference.aligner import Aligner
 from model_patches.registry import adapter_for
-from model_patches.run.options import AlasOptions, describe, make_whisper
+from model_patches.run.options import AlasOptions, Aligners, describe
 from model_patches.run.paired import PairedRuns
 from model_patches.run.preparation import Preparation
 
@@ -37,6 +39,8 @@ def probe(
     generation: Mapping[str, Any] | None = None,
     language: str = "en",
     uid: str | None = None,
+    layer_map: bool = False,
+    lens: int = 0,
 ) -> AlignmentRecord:
     """Run one utterance on its audio and on its transcript and return the alignment record.
 
@@ -50,19 +54,23 @@ def probe(
         sampling_rate: of ``audio`` given as samples, in Hz.
         instruction: what the model is asked in both runs.
         words: word timestamps, one per word of the transcript; they are the reference where they are given.
-        reference: ``whisper:<size or path>``, or a `WhisperReference` that is already loaded, for use in a loop.
+        reference: as the model argument ``alas_reference``, or an aligner that is already loaded, such as a
+            `WhisperReference`, for use in a loop.
         responses: whether the answers are generated too; otherwise two prefills are all that is run.
         sbert: Sentence-BERT model that compares the answers.
         generation: keyword arguments as in a task's ``generation_kwargs``.
         language: of the speech.
         uid: names the utterance; default: a hash of its samples. It seeds the control of `alas_chance`.
+        layer_map: compare every audio layer with every text layer too.
+        lens: among how many of the largest tokens at the audio positions of every layer a word is looked for; what each
+            stretch of audio reads as is then ``record.lens``. 0: not at all.
 
     Returns:
         The record, as the harness's tasks make it; `alas_metric.score_record` scores it.
 
     Raises:
         SkipDocument: If this utterance cannot be scored, with the cause.
-        FatalError: If the audio does not reach the model.
+        FatalError: If the audio does not reach the model, or ``lens`` cannot be had of it.
         ValueError: If no adapter knows the model.
 
     Example:
@@ -82,20 +90,22 @@ def probe(
         language=language,
     )
     adapter: SpeechAdapter = adapter_for(model.config.model_type)(model, processor)
-    whisper = None if words is not None else as_whisper(reference, adapter)
-    document = Preparation(adapter, whisper)(sample, instruction, samples)
+    sources = [None] if words is not None else as_sources(reference, adapter)
+    document = Preparation(adapter, lambda _: sources)(sample, instruction, samples)
     arguments = generation_arguments(generation or {}, responses)
     similarity = SentenceSimilarity(sbert).pairs if responses else None
-    settings = describe(AlasOptions(reference="words", responses=responses, sbert=sbert), whisper)
+    settings = describe(AlasOptions(responses=responses, sbert=sbert))
+    reader = Lens.of(adapter, lens) if lens else None
+    runs = PairedRuns(adapter, responses, similarity, settings, layer_map=layer_map, lens=reader)
     with evaluation_mode(model):
-        return PairedRuns(adapter, responses, similarity, settings)([document], [samples], arguments)[0]
+        return runs([document], [samples], arguments)[0]
 
 
-def as_whisper(reference: Any, adapter: SpeechAdapter) -> Any:
-    """Return a Whisper reference from its name; one that is given is returned as it is."""
+def as_sources(reference: Any, adapter: SpeechAdapter) -> Sequence[Aligner | None]:
+    """Return the sources of word times that a text names; an aligner that is given is the only one."""
     if isinstance(reference, str):
-        return make_whisper(AlasOptions(reference=reference), adapter.device)
-    return reference
+        return Aligners(AlasOptions(reference=reference), adapter.device).of(None)
+    return [reference]
 
 
 @contextmanager

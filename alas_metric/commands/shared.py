@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from alas_metric.commands.terminal import console, show_table
 from alas_metric.corpus.answer_filter import THRESHOLD
@@ -57,6 +58,16 @@ def chosen_runs(arguments: argparse.Namespace) -> list[Run]:
         raise FatalError(str(error)) from None
 
 
+def add_confidence_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--min-confidence``."""
+    parser.add_argument(
+        "--min-confidence",
+        type=float,
+        metavar="P",
+        help="leave out documents whose word times are less sure than this, 0 to 1, or do not say how sure they are",
+    )
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn a failure to write into an error that ends the command."""
@@ -98,11 +109,13 @@ def add_board_options(parser: argparse.ArgumentParser) -> None:
     add_scoring_options(parser)
 
 
-def show_board(board: Board, tables: Iterable[Table]) -> None:
-    """Print messages on standard error and tables on standard output."""
+def show_board(board: Board, lines: Iterable[str], tables: Iterable[Table]) -> None:
+    """Print messages on standard error, lines and tables on standard output."""
     report(f"mixed: {text}" for text in board.mixed)
     report(board.messages)
     place = console()
+    for line in lines:
+        place.print(Text(line), soft_wrap=True)
     for table in tables:
         show_table(place, table)
 

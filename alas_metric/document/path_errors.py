@@ -81,12 +81,19 @@ def alignment_seconds(
     Raises:
         ValueError: If the path has other than ``max(N, T)`` entries.
     """
+    return entry_seconds(path, words, num_frames, frame_seconds).mean(axis=-1)
+
+
+def entry_seconds(
+    path: npt.ArrayLike, words: Sequence[WordTiming], num_frames: int, frame_seconds: float
+) -> np.ndarray:
+    """Return the distance of each path entry in seconds, shape ``(..., K)``; see `alignment_seconds`."""
     path, _ = _same_length(path, np.zeros(max(len(words), num_frames), np.int64))
     bounds, centres = territories(words), position_centres(num_frames, frame_seconds)
     if num_frames < len(words):
-        return _outside(centres[path], bounds).mean(axis=-1)
+        return _outside(centres[path], bounds)
     begins, ends = np.ascontiguousarray(bounds.T)
-    return np.maximum(np.maximum(begins[path] - centres, centres - ends[path]), 0.0).mean(axis=-1)
+    return np.maximum(np.maximum(begins[path] - centres, centres - ends[path]), 0.0)
 
 
 def seconds_distances(

@@ -12,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from alas_metric.corpus.metrics import METRICS
 from alas_metric.numbers import with_unit
@@ -23,8 +24,8 @@ COLUMN_INCHES = 3.3
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#767676"
 FOUND = "#FF3B30"
 REFERENCE = "#FFFFFF"
-# Stays dark enough for a white line and blue enough for a red one, also where red and green look the same.
-SIMILARITY = LinearSegmentedColormap.from_list("similarity", ["#050A1C", "#0B2A55", "#1F5F9E", "#86BDE6"])
+# From black to nearly white, without red; white lines are `edged`.
+SIMILARITY = LinearSegmentedColormap.from_list("similarity", ["#03050F", "#0A2A5E", "#1E78B4", "#6CC8D8", "#E4F7D2"])
 # Words are of any script: the first font with a glyph draws it. SVG files hold text, which the viewer's fonts draw.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Hiragino Sans", "Microsoft YaHei", "Arial Unicode MS")
 
@@ -43,6 +44,7 @@ _SETTINGS: Any = {
     "xtick.labelsize": 6,
     "ytick.labelsize": 6,
     "legend.fontsize": 6,
+    "legend.title_fontsize": 6,
     "legend.frameon": False,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
@@ -55,7 +57,10 @@ _SETTINGS: Any = {
     "lines.linewidth": 1.2,
     "svg.fonttype": "none",
     "svg.hashsalt": "alas",  # no random ids: versions of a figure can be compared
+    "pdf.fonttype": 42,  # text stays text, as publishers ask
 }
+_NO_DATE: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""Equal figures are equal files."""
 
 
 def styled() -> Any:
@@ -76,6 +81,19 @@ def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
     return figure
 
 
+def metric_name(key: str) -> str:
+    """Return a metric's title with the form of similarity that it is read in.
+
+    Example:
+        >>> [metric_name(key) for key in ("alas", "alas_skill", "alas_skill_centred", "cka")]
+        ['ALAS, raw', 'ALAS skill, standardised', 'ALAS skill, centred', 'CKA']
+    """
+    metric = METRICS[key]
+    return (
+        metric.title if metric.form is None or metric.title.endswith(metric.form) else f"{metric.title}, {metric.form}"
+    )
+
+
 def axis_label(key: str) -> str:
     """Return a metric's axis label with unit and direction.
 
@@ -90,13 +108,29 @@ def axis_label(key: str) -> str:
     return f"{metric.title}{with_unit(metric.unit)}{direction}"
 
 
+def titled(figure: Figure, *names: str) -> Figure:
+    """Write above a figure what it is of, such as the model and the task, and return it."""
+    figure.suptitle(", ".join(shortened(name, 40) for name in names), x=0.01, ha="left", fontsize=6)
+    return figure
+
+
+def edged(width: float) -> list[AbstractPathEffect]:
+    """Return what keeps a line of this width in sight on `SIMILARITY` wherever that is bright: a dark edge."""
+    return [withStroke(linewidth=width + 0.8, foreground="#03050F")]
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return a text of others, at most so long, as `plain` gives it."""
+    return plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
 def plain(text: str) -> str:
     """Return a text of others as matplotlib shows it as it is, and as SVG can hold it."""
     # A dollar sign would begin a formula.
     return printable(text).replace("$", r"\$")
 
 
-def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg", "pdf")) -> list[Path]:
     """Write a figure and return the files, one for each format.
 
     Args:
@@ -111,6 +145,5 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in formats]
     with styled():
         for path in paths:
-            metadata = {"Date": None} if path.suffix == ".svg" else None
-            figure.savefig(path, dpi=300, metadata=metadata)
+            figure.savefig(path, dpi=300, metadata=_NO_DATE.get(path.suffix))
     return paths

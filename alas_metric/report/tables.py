@@ -8,11 +8,12 @@ from typing import Any
 from alas_metric.corpus.aggregate import Brief
 from alas_metric.corpus.answer_filter import kept
 from alas_metric.corpus.metrics import LAYERED, METRICS, ROWS
+from alas_metric.corpus.verdict import READ
 from alas_metric.document.scores import DocumentScores
 from alas_metric.errors import CAUSES
 from alas_metric.report.run_report import Report, document_value
 
-OF_DOCUMENTS = tuple(row.key for row in ROWS if row.curve and row.population == "kept")
+OF_DOCUMENTS = tuple(row.key for row in ROWS if row.headline or (row.curve and row.population == "kept"))
 """The metrics that a document has a value of its own in."""
 
 
@@ -29,7 +30,7 @@ def summary_rows(report: Report) -> list[dict[str, Any]]:
             "meaning": METRICS[key].description,
         }
         for key, value in report.values.items()
-        if not isinstance(value, Brief) and (interval := _interval(report, key))
+        if not isinstance(value, (Brief, str)) and (interval := _interval(report, key))
     ]
 
 
@@ -50,6 +51,31 @@ def layer_rows(report: Report) -> list[dict[str, Any]]:
     ]
 
 
+def verdict_rows(report: Report) -> list[dict[str, Any]]:
+    """Return one row for each layer: its verdict and the numbers that verdicts read."""
+    kinds = report.curves["verdicts"]["layers"]
+    return [
+        {"layer": layer, "verdict": kind}
+        | {
+            name: report.curves[key][part][layer]
+            for key in READ
+            for name, part in ((key, "values"), (f"{key}_low", "low"), (f"{key}_high", "high"))
+        }
+        for layer, kind in enumerate(kinds)
+    ]
+
+
+def layer_map_rows(report: Report) -> list[dict[str, Any]]:
+    """Return one row for each pair of an audio layer and a text layer."""
+    maps = {name: entry["values"] for name, entry in report.layer_maps.items()}
+    layers = range(max(map(len, maps.values()), default=0))
+    return [
+        {"audio_layer": a, "text_layer": b, **{name: values[a][b] for name, values in maps.items()}}
+        for a in layers
+        for b in layers
+    ]
+
+
 def document_rows(report: Report) -> list[dict[str, Any]]:
     """Return one row for each document."""
     return [
@@ -62,6 +88,8 @@ def document_rows(report: Report) -> list[dict[str, Any]]:
             "forced": scores.forced,
             "swapped": scores.swapped,
             "answer_similarity": scores.agreement,
+            "reference_confidence": scores.reference_confidence,
+            "reference_disagreement": scores.reference_disagreement,
             **{f"label_{name}": (scores.labels or {}).get(name) for name in ("audio", "text", "target")},
             **{key: document_value(scores, key) for key in OF_DOCUMENTS},
         }
@@ -91,13 +119,18 @@ def skipped_rows(report: Report) -> list[dict[str, Any]]:
 TABLES: dict[str, tuple[Callable[[Report], list[dict[str, Any]]], Sequence[str]]] = {
     "summary": (summary_rows, ("metric", "value", "low", "high", "unit", "better", "meaning")),
     "layers": (layer_rows, ("metric", "layer", "value", "low", "high")),
+    "layer_map": (layer_map_rows, ("audio_layer", "text_layer", "retrieval", "cka")),
     "documents": (
         document_rows,
         (
             *("uid", "speaker", "skipped", "detail", "kept", "forced", "swapped", "answer_similarity"),
+            *("reference_confidence", "reference_disagreement"),
             *("label_audio", "label_text", "label_target"),
             *OF_DOCUMENTS,
         ),
     ),
+    "verdicts": (verdict_rows, ("layer", "verdict", *(f"{key}{end}" for key in READ for end in ("", "_low", "_high")))),
     "skipped": (skipped_rows, ("cause", "documents", "meaning", "example", "detail")),
 }
+BY_OPTION = ("layer_map",)
+"""Tables that are left out where the run was not made with what they show."""

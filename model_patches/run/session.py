@@ -18,19 +18,23 @@ import torch
 from loguru import logger
 from tqdm import tqdm
 
+from alas_metric.document.measuring import Measurement
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.errors import FatalError, SkipDocument
 from alas_tasks.answer_similarity import SentenceSimilarity
 from alas_tasks.audio import load_audio
 from model_patches.adapters.adapter import SpeechAdapter
-from model_patches.run.dumping import Dumps
+from model_patches.adapters.fingerprint import short, weights_fingerprint
+from model_patches.adapters.lens import Lens
+from model_patches.reference.sources import settings_of
+from model_patches.run.dumping import FirstDocuments, StateFiles
 from model_patches.run.harness_run import current_run
 from model_patches.run.interruption import Interruption
 from model_patches.run.journal import Journal, audio_digest, record_key
-from model_patches.run.options import AlasOptions, describe, environment, make_whisper, resume_advice
+from model_patches.run.options import AlasOptions, Aligners, describe, environment, resume_advice
 from model_patches.run.paired import PairedRuns
 from model_patches.run.preparation import Preparation
-from model_patches.run.provenance import dependencies, of_weights, short, weights_fingerprint
+from model_patches.run.provenance import dependencies, of_weights
 from model_patches.run.requests import Item, batches, has_free_answers, read_requests
 
 _MAX_FAILURES = 3
@@ -48,7 +52,7 @@ class Session:
         batch_size: documents per ``generate``.
         rank: this process's rank; only rank 0 shows progress.
         use_cache: whether ``generate`` keeps keys and values.
-        dumps: keeps similarities for pictures, None to keep none.
+        keepers: what keeps something of the first documents beside the results.
     """
 
     def __init__(
@@ -60,19 +64,21 @@ class Session:
         batch_size: int = 1,
         rank: int = 0,
         use_cache: bool = True,
-        dumps: Dumps | None = None,
+        keepers: Sequence[FirstDocuments] = (),
     ) -> None:
         self.options = options
         self.use_cache = use_cache
         self.batch_size = batch_size
         self.rank = rank
-        self.dumps = dumps
-        self.whisper = make_whisper(options, adapter.device)
+        self.keepers = keepers
+        self.aligners = Aligners(options, adapter.device)
         self.journal = Journal(options.journal) if options.journal else None
-        self.identity = {**identity, **environment(options, self.whisper)}
-        self.prepare = Preparation(adapter, self.whisper, options.language)
-        settings = {**describe(options, self.whisper), **of_weights(identity)}
-        self.runs = PairedRuns(adapter, options.responses, settings=settings)
+        self.identity = {**identity, **environment(options)}
+        self.prepare = Preparation(adapter, self.aligners.of, options.language)
+        settings = {**describe(options), **of_weights(identity)}
+        lens = Lens.of(adapter, options.lens) if options.lens else None
+        self.runs = PairedRuns(adapter, options.responses, settings=settings, layer_map=options.layer_map, lens=lens)
+        self.runs.keep_states = any(isinstance(keeper, StateFiles) for keeper in keepers)
         self.interruption = Interruption(resume_advice(options))
         self.seed = torch.initial_seed()
         self.failures = 0
@@ -96,7 +102,7 @@ class Session:
                 self._prove(items)
             self._prepare_all([item for item in items if item.record is None and item.document is None])
             self._run_all([item for item in items if item.record is None])
-        self._report_dumps(items)
+        self._report_missing(items)
         self._tell_run()
         return [item.record or "" for item in items]
 
@@ -104,7 +110,8 @@ class Session:
         """Have the harness's results say what the records say, and the versions of all packages."""
         run = current_run()
         if run is not None:
-            settings = {**self.runs.all_settings, **self.runs.similarity_settings}
+            times = settings_of(self.aligners.made.values())
+            settings = {**self.runs.all_settings, **self.runs.similarity_settings, **times}
             run.facts.update(settings=settings, packages=dependencies())
 
     def _load_similarity(self) -> None:
@@ -115,11 +122,10 @@ class Session:
         self.runs.similarity_settings = {"answer_similarity_weights": short(fingerprint)}
 
     def close(self) -> None:
-        """Close the journal and give Whisper's memory back."""
+        """Close the journal and give the aligners' memory back."""
         if self.journal is not None:
             self.journal.close()
-        if self.whisper is not None:
-            self.whisper.close()
+        self.aligners.close()
 
     def _prove(self, items: Sequence[Item]) -> None:
         """Take documents all the way, one by one, until one has gone through or the journal knows one."""
@@ -139,8 +145,7 @@ class Session:
             for item in self.interruption.between(items):
                 self._prepare(item)
                 progress.update(1)
-        if self.whisper is not None:
-            self.whisper.close()
+        self.aligners.close()
 
     def _run_all(self, items: Sequence[Item]) -> None:
         with self._progress("ALAS paired runs", len(items)) as progress:
@@ -184,6 +189,7 @@ class Session:
             answers=document.sample.answers,
             references={name: list(words) for name, words in document.references.items()},
             reference=document.reference,
+            settings=document.settings,
             seed=self.seed if item.samples else None,
         )
 
@@ -210,7 +216,7 @@ class Session:
                 audios,
                 batch[0].generation,
                 batch[0].until,
-                lambda row, record, similarity: self._dump(batch[row], record, similarity, audios[row]),
+                lambda row, record, measurement: self._keep(batch[row], record, measurement, audios[row]),
             )
         finished = [record.to_json() for record in records]
         for item, record in zip(batch, finished, strict=True):
@@ -218,14 +224,14 @@ class Session:
             if self.journal is not None:
                 self.journal.put(item.key, record)
 
-    def _dump(self, item: Item, record: AlignmentRecord, similarity: np.ndarray, audio: np.ndarray) -> None:
-        if self.dumps is not None and item.repeat == 0:
-            self.dumps.add(item.task, item.number, record, similarity, audio)
+    def _keep(self, item: Item, record: AlignmentRecord, measurement: Measurement, audio: np.ndarray) -> None:
+        for keeper in self.keepers if item.repeat == 0 else ():
+            keeper.add(item.task, item.number, record, measurement, audio)
 
-    def _report_dumps(self, items: Sequence[Item]) -> None:
-        if self.dumps is not None:
+    def _report_missing(self, items: Sequence[Item]) -> None:
+        for keeper in self.keepers:
             for task, count in Counter(item.task for item in items if item.from_journal).items():
-                self.dumps.report_missing(task, count)
+                keeper.report_missing(task, count)
 
     @contextmanager
     def _seeded(self, item: Item) -> Iterator[None]:

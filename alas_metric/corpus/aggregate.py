@@ -166,15 +166,11 @@ def _sums_item(sums: Sums, scores: DocumentScores, columns: Mapping[str, Any]) -
     names = [name for name in sums.columns if name != DOCUMENTS]
     if not columns.keys() >= set(names):
         return {}
-    item: Item = {"layers": _num_layers(scores), "columns": {name: columns[name] for name in names}}
+    item: Item = {"layers": scores.num_layers, "columns": {name: columns[name] for name in names}}
     if sums.is_mean:
         own = headline(np.broadcast_to(columns[names[0]], item["layers"]).tolist())
         item |= {} if own is None else {"score": own}
     return item
-
-
-def _num_layers(scores: DocumentScores) -> int:
-    return len(next(iter(scores.columns.values()), ()))
 
 
 def layer_items(documents: Iterable[DocumentScores], threshold: float = THRESHOLD) -> list[Item]:
@@ -222,7 +218,7 @@ def layer_samples(keys: Iterable[str], items: Sequence[Item], resamples: int = R
 
 
 def _layers_item(_: str, scores: DocumentScores, columns: Mapping[str, Any], passes: bool) -> Item:
-    return {"layers": _num_layers(scores), "kept": passes, "columns": dict(columns)}
+    return {"layers": scores.num_layers, "kept": passes, "columns": dict(columns)}
 
 
 def _layers_value(_: str, items: Sequence[Item]) -> Brief:

@@ -68,6 +68,7 @@ class AlignmentRecord:
         labels: closed answers: the labels read from ``audio``, ``text`` and ``target``, None where
             unreadable.
         word_values: by reference, then by name: a number of each word, None where there is none.
+        num_tokens: how many tokens of the text prompt each word is, N numbers; None where that is not known.
         settings: how the record came about, free-form.
         skipped: None, or why there is nothing to score: ``{"cause", "detail"}``.
     """
@@ -91,6 +92,7 @@ class AlignmentRecord:
     similarities: dict[str, float | None] = field(default_factory=dict)
     labels: dict[str, str | None] | None = None
     word_values: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    num_tokens: list[int] | None = None
     settings: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] | None = None
 
@@ -186,6 +188,7 @@ class AlignmentRecord:
             values["word_values"] = _field(
                 data, "word_values", _by_reference(references, lambda v: _word_values(v, sizes[0])), {}
             )
+            values["num_tokens"] = _field(data, "num_tokens", _optional(lambda v: _counts(v, sizes[0])), None)
         if values["reference"] not in references:
             raise ValueError(f"record: reference {values['reference']!r} is not among {sorted(references)}")
         return cls(**values, references=references)
@@ -453,6 +456,13 @@ def _word_values(value: Any, num_words: int) -> dict[str, list[float | None]]:
         if len(entries) != num_words:
             raise ValueError(f"{name!r} needs one number per word ({num_words}), got {len(entries)}")
     return values
+
+
+def _counts(value: Any, num_words: int) -> list[int]:
+    counts = _list_of(_count)(value)
+    if len(counts) != num_words:
+        raise ValueError(f"expected one number per word ({num_words}), got {len(counts)}")
+    return counts
 
 
 def _listed(sums: Sums) -> dict[str, dict[str, list[float]]]:

@@ -42,6 +42,11 @@ class DocumentScores:
     similarities: dict[str, float | None] = field(default_factory=dict)
     columns: dict[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def num_layers(self) -> int:
+        """Number L + 1 of layers with entry 0, 0 without columns."""
+        return len(next(iter(self.columns.values()), ()))
+
 
 def score_record(record: AlignmentRecord, reference: str | None = None) -> DocumentScores:
     """Return the scores of one document.

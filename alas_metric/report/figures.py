@@ -9,16 +9,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from alas_metric.corpus.answer_filter import kept
-from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.documents import document_layers, document_value
+from alas_metric.corpus.metrics import METRICS, RANKING
 from alas_metric.corpus.significance import HEADLINES
+from alas_metric.corpus.words import PROPERTIES
 from alas_metric.figures.figures import (
     document_bars,
     document_fan,
     document_histogram,
 )
 from alas_metric.figures.style import axis_label
+from alas_metric.figures.words import word_panels
 from alas_metric.report.curves import curve_figures
-from alas_metric.report.run_report import Report, document_layers, document_value
+from alas_metric.report.run_report import Report
 
 
 def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
@@ -26,6 +29,10 @@ def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     yield from curve_figures(report.curves, report.best_layer)
     for key in HEADLINES:
         yield from _distribution_figures(report, key)
+    curves = {title: curve for name, title in PROPERTIES.items() if (curve := report.words.skill_by(name)) is not None}
+    if curves:
+        overall = report.values.get(RANKING)
+        yield "words", "Which words fail: skill of words, over layers 1 to L.", word_panels(curves, overall)
     filter_figure = _filter_figure(report)
     if filter_figure is not None:
         yield ("filter", *filter_figure)

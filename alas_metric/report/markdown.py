@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from alas_metric.corpus.answer_filter import nothing_kept
+from alas_metric.corpus.documents import document_value
 from alas_metric.corpus.metrics import RANKING, ROWS, caution
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
 from alas_metric.document.similarity import FORMS
 from alas_metric.numbers import number, span
-from alas_metric.report.run_report import Report, document_value, ranked
+from alas_metric.report.run_report import Report, ranked
 from alas_metric.report.tables import skipped_rows, summary_rows
 from alas_metric.texts import one_line
 
@@ -23,6 +24,7 @@ def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping
     yield from _markdown_numbers(report)
     yield from _markdown_curves(drawn)
     yield from _markdown_documents(report, drawn, pictures)
+    yield from _markdown_words(drawn)
     yield from _markdown_left_out(report, drawn)
     if pictures:
         yield from ["", "## Alignment pictures", ""]
@@ -130,6 +132,15 @@ def _document_cells(
         str(record.num_words if record else ""),
         *(_cell(text or "") for text in texts),
     ]
+
+
+def _markdown_words(drawn: Mapping[str, str]) -> Iterator[str]:
+    if "words" in drawn:
+        yield from ["", "## Words", "", _image("words.png", drawn["words"]), ""]
+        yield (
+            f"{drawn['words']} Words of kept documents in bins of about as many each, how many stands above. Skill: 1 "
+            "perfect, 0 a random path. Every word with its errors in groups of layers: words.csv, words.parquet."
+        )
 
 
 def _markdown_left_out(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:

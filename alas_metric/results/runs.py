@@ -200,8 +200,16 @@ def read_records(run: Run, uids: Collection[str]) -> dict[str, AlignmentRecord]:
     Raises:
         OSError: If the samples cannot be read.
     """
-    found = (record for _, record in _read_records(run.samples, []) if isinstance(record, AlignmentRecord))
-    return {record.uid: record for record in found if record.uid in uids}
+    return {record.uid: record for record in every_record(run) if record.uid in uids}
+
+
+def every_record(run: Run) -> Iterator[AlignmentRecord]:
+    """Yield the record of each document that has one that can be read, skipped ones included.
+
+    Raises:
+        OSError: If the samples cannot be read.
+    """
+    return (record for _, record in _read_records(run.samples, []) if isinstance(record, AlignmentRecord))
 
 
 def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = None) -> RunScores:

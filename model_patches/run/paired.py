@@ -103,7 +103,7 @@ class PairedRuns:
         records = []
         for row, (document, measurement) in enumerate(zip(documents, measurements, strict=True)):
             answers = (cut(audio_answers[row], until), cut(text_answers[row], until))
-            records.append(self._record(document, measurement, *answers))
+            records.append(self._record(document, measurement, text.words[row], *answers))
             if keep is not None:
                 keep(row, records[-1], measurement.similarity)
         return records
@@ -130,7 +130,12 @@ class PairedRuns:
         )
 
     def _record(
-        self, document: Prepared, measurement: Measurement, audio_answer: str, text_answer: str
+        self,
+        document: Prepared,
+        measurement: Measurement,
+        words: Sequence[Sequence[int]],
+        audio_answer: str,
+        text_answer: str,
     ) -> AlignmentRecord:
         sample = document.sample
         answers = self._compare(sample, audio_answer, text_answer) if self.responses else {}
@@ -140,6 +145,7 @@ class PairedRuns:
             transcript_source=document.transcript_source,
             instruction=document.instruction,
             target=sample.target,
+            num_tokens=[len(tokens) for tokens in words],
             settings=self.all_settings | (self.similarity_settings if answers.get("similarities") else {}),
             **answers,
         )

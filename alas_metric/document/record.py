@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from alas_metric.document.paths import WordTiming
 from alas_metric.document.similarity import FORMS
 from alas_metric.errors import CAUSES
 from alas_metric.texts import whole_characters
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA_VERSION = 2
 """Of what is written. Schema 1, which is read too, has paths and frame hits of the first two forms only."""
@@ -38,7 +41,7 @@ Sums = dict[str, dict[str, np.ndarray]]
 """By measure, then by name: a number of each layer, ``(L + 1,)``."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class AlignmentRecord:
     """What one document leaves behind: texts, answers, references, paths and sums of every layer.
 
@@ -126,6 +129,23 @@ class AlignmentRecord:
     def forced(self) -> bool:
         """Whether only one path exists, whatever the similarities are."""
         return 1 in (self.num_words, self.num_frames) or self.num_words == self.num_frames
+
+    def plot(self, layers: Sequence[int] | None = None, reference: str | None = None, form: str = "raw") -> Figure:
+        """Draw the paths of some layers on the times of the words, see `figures.alignment_picture`."""
+        from alas_metric.figures.figures import alignment_picture
+
+        return alignment_picture(self, layers, reference, form)
+
+    def __repr__(self) -> str:
+        if self.skipped is not None:
+            return f"AlignmentRecord({self.uid!r}, skipped: {self.skipped['cause']})"
+        sizes = f"{self.num_words} words, {self.num_frames} positions, {self.num_layers} layers"
+        return f"AlignmentRecord({self.uid!r}, {sizes}, reference {self.reference!r})"
+
+    def _repr_html_(self) -> str:
+        from alas_metric.notebook.html import record_html
+
+        return record_html(self)
 
     @classmethod
     def skip(cls, uid: str, cause: str, detail: str, speaker: str | None = None) -> AlignmentRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,8 +11,11 @@ from alas_metric.document.measures import MEASURES
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.timeline import Timeline
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class DocumentScores:
     """Scores of one document.
 
@@ -46,6 +50,29 @@ class DocumentScores:
     def num_layers(self) -> int:
         """Number L + 1 of layers with entry 0, 0 without columns."""
         return len(next(iter(self.columns.values()), ()))
+
+    def plot(self, key: str = "alas_skill") -> Figure:
+        """Draw a metric of this document over layers.
+
+        Args:
+            key: a metric that has a value in every layer.
+
+        Raises:
+            ValueError: If it is undefined for this document.
+        """
+        from alas_metric.corpus.documents import document_curve
+        from alas_metric.figures.figures import layer_curves
+
+        return layer_curves(document_curve(self, key), key, title=self.uid)
+
+    def __repr__(self) -> str:
+        what = f"skipped: {self.skipped}" if self.skipped else f"{self.num_layers} layers, {len(self.columns)} columns"
+        return f"DocumentScores({self.uid!r}, {what})"
+
+    def _repr_html_(self) -> str:
+        from alas_metric.notebook.html import scores_html
+
+        return scores_html(self)
 
 
 def score_record(record: AlignmentRecord, reference: str | None = None) -> DocumentScores:

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from alas_metric.corpus.metrics import METRICS
 from alas_metric.document.metric import GUESSING, LINEAR, RANDOM, REVERSED, SHIFTED
 from alas_metric.document.paths import WordTiming, check_words, reference_path
+from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import score_record
 from alas_metric.document.similarity import FORMS, in_all_forms
 from alas_metric.figures.style import (
@@ -64,7 +65,7 @@ _BAR = "#C8C8C8"
 
 
 def alignment_picture(
-    dump: Dump, layers: Sequence[int] | None = None, reference: str | None = None, form: str = "raw"
+    dump: Dump | AlignmentRecord, layers: Sequence[int] | None = None, reference: str | None = None, form: str = "raw"
 ) -> Figure:
     """Draw the similarity of words and audio at chosen layers; figure 2 of Mousavi et al. 2025.
 
@@ -72,7 +73,8 @@ def alignment_picture(
     waveform stands above.
 
     Args:
-        dump: similarities of the document with its record.
+        dump: similarities of the document with its record; or the record alone, and the paths are drawn on the times
+            of the words.
         layers: entries of ``output_hidden_states``, -1 the last; by default 0, 5, 10 and the last, as far as there
             are so many.
         reference: name of the word timestamps, the record's primary ones by default.
@@ -81,10 +83,12 @@ def alignment_picture(
     Raises:
         ValueError: If the document has no such layer, reference or form.
     """
-    record = dump.record
+    record = dump.record if isinstance(dump, Dump) else dump
     chosen = choose_layers(layers, record.num_layers)
     if form not in FORMS:
         raise ValueError(f"expected one of the forms {FORMS}, got {form!r}")
+    if form not in record.paths:
+        raise ValueError(f"the record is older than the {form} form; it holds {[*record.paths]}")
     name = record.reference if reference is None else reference
     scores = score_record(record, name).columns
     duration = record.num_frames * record.frame_seconds
@@ -96,13 +100,16 @@ def alignment_picture(
     width = float(np.clip(panel / record.num_words * 36, 1.4, 2.2))
     with styled():
         figure = new_figure(0.75 + (panel + 0.22) * len(chosen))
-        axes = figure.subplots(
-            len(chosen) + 1, 1, sharex=True, squeeze=False, height_ratios=[0.35, *[panel] * len(chosen)]
-        )[:, 0]
-        _draw_waveform(axes[0], dump, words, duration)
-        for axis, layer in zip(axes[1:], chosen, strict=True):
-            similarity = in_all_forms(dump.similarity[layer].astype(np.float32))[FORMS.index(form)]
-            image = _draw_similarity(axis, similarity, duration)
+        heights = [*([0.35] if isinstance(dump, Dump) else []), *[panel] * len(chosen)]
+        axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+        if isinstance(dump, Dump):
+            _draw_waveform(axes[0], dump, words, duration)
+        for axis, layer in zip(axes[-len(chosen) :], chosen, strict=True):
+            if isinstance(dump, Dump):
+                similarity = in_all_forms(dump.similarity[layer].astype(np.float32))[FORMS.index(form)]
+                _draw_similarity(figure, axis, similarity, duration)
+            else:
+                _draw_times(axis, words, duration)
             for path, colour, scale, label in (
                 (target, REFERENCE, 1.0, "reference path"),
                 (record.paths[form][layer], FOUND, 0.5, "found path"),
@@ -110,13 +117,8 @@ def alignment_picture(
                 _draw_path(axis, path, record.swapped, record.frame_seconds, colour, scale * width, label)
             _label_words(axis, record.words)
             axis.set_title(f"Layer {layer}    ALAS {scores[key][layer]:.2f} {unit}")
-            bar = figure.colorbar(image, ax=axis, fraction=0.03, pad=0.015, aspect=30)
-            bar.outline.set_visible(False)
-            bar.set_ticks(list(image.get_clim()), labels=[f"{value:.2f}" for value in image.get_clim()])
-            bar.ax.tick_params(length=0, labelsize=5, pad=1)
-            bar.set_label("cosine", fontsize=5, labelpad=-8)
         axes[-1].set_xlabel("Seconds")
-        _legend_paths(figure)
+        _legend_paths(figure, axes[-1])
     return figure
 
 
@@ -158,11 +160,11 @@ def _draw_waveform(axis: Axes, dump: Dump, words: Sequence[WordTiming], duration
     axis.tick_params(axis="x", length=0)
 
 
-def _draw_similarity(axis: Axes, similarity: np.ndarray, duration: float) -> Any:
+def _draw_similarity(figure: Figure, axis: Axes, similarity: np.ndarray, duration: float) -> None:
     """Draw similarities (N, T); the scale leaves out the rare extremes, which would grey all the rest."""
     low, high = (float(value) for value in np.percentile(similarity, [1, 99.5]))
     axis.spines[:].set_visible(False)
-    return axis.imshow(
+    image = axis.imshow(
         similarity,
         cmap=SIMILARITY,
         aspect="auto",
@@ -171,6 +173,21 @@ def _draw_similarity(axis: Axes, similarity: np.ndarray, duration: float) -> Any
         vmin=low,
         vmax=high if high > low else low + 1e-3,
     )
+    bar = figure.colorbar(image, ax=axis, fraction=0.03, pad=0.015, aspect=30)
+    bar.outline.set_visible(False)
+    bar.set_ticks(list(image.get_clim()), labels=[f"{value:.2f}" for value in image.get_clim()])
+    bar.ax.tick_params(length=0, labelsize=5, pad=1)
+    bar.set_label("cosine", fontsize=5, labelpad=-8)
+
+
+def _draw_times(axis: Axes, words: Sequence[WordTiming], duration: float) -> None:
+    """Draw when each word is spoken, where there are no similarities."""
+    axis.spines[:].set_visible(False)
+    axis.set_facecolor(SIMILARITY(0.0))
+    starts, ends = np.array([[word.start, word.end] for word in words]).T
+    axis.barh(np.arange(len(words)), ends - starts, left=starts, height=1.0, color=SIMILARITY(0.6))
+    axis.set_xlim(0, duration)
+    axis.set_ylim(len(words) - 0.5, -0.5)
 
 
 def _draw_path(
@@ -206,9 +223,9 @@ def _short(word: str, longest: int = 14) -> str:
     return plain(word if len(word) <= longest else f"{word[: longest - 1]}…")
 
 
-def _legend_paths(figure: Figure) -> None:
+def _legend_paths(figure: Figure, axis: Axes) -> None:
     """Explain the two lines once, on a ground on which white can be seen."""
-    handles, labels = figure.axes[1].get_legend_handles_labels()
+    handles, labels = axis.get_legend_handles_labels()
     figure.legend(
         handles,
         labels,
@@ -247,11 +264,12 @@ def layer_curves(curve: Mapping[str, Any], key: str, best_layer: int | None = No
         for label, baseline in curve["baselines"].items():
             _draw_baseline(axis, label, _floats(baseline))
         _shade_layer_0(axis)
-        _draw_curve(axis, values, low, high, BLUE, METRICS[key].form or "value", "95 % interval")
+        band = "95 % interval" if np.isfinite(low).any() else ""  # one document has none
+        _draw_curve(axis, values, low, high, BLUE, METRICS[key].form or "value", band)
         _mark_best(axis, values, best_layer)
         _label_layers(axis, key, len(values))
         if title:
-            axis.set_title(title)
+            axis.set_title(plain(title))
         figure.legend(loc="outside lower center", ncols=3, handlelength=1.8, columnspacing=1.2)
     return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,24 @@ def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
         width: in inches.
     """
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, hspace=0.02, wspace=0.02)
-    figure = Figure(figsize=(width, height), layout=layout)
+    figure = _ShownFigure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
+
+
+class _ShownFigure(Figure):
+    """A figure that a notebook shows; matplotlib's own are shown only where pyplot, which keeps state, made them."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG file for the screen."""
+    content = io.BytesIO()
+    with styled():
+        figure.savefig(content, format="png", dpi=160)
+    return content.getvalue()
 
 
 def axis_label(key: str) -> str:

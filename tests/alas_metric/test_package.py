@@ -10,7 +10,10 @@ from pathlib import Path
 import alas_metric
 from alas_metric import AlignmentRecord
 
-HEAVY = ("torch", "transformers", "lmms_eval", "datasets", "sentence_transformers")
+HEAVY = (
+    *("torch", "transformers", "lmms_eval", "datasets", "sentence_transformers"),
+    *("pandas", "matplotlib", "pyarrow", "huggingface_hub", "IPython"),
+)
 SCORE = """
 import sys
 import alas_metric

@@ -30,6 +30,7 @@ from alas_metric.figures.style import (
     SIMILARITY,
     VERMILION,
     axis_label,
+    floats,
     new_figure,
     plain,
     save,
@@ -262,7 +263,7 @@ def layer_curves(curve: Mapping[str, Any], key: str, best_layer: int | None = No
         axis = figure.subplots()
         _draw_zero(axis, key)
         for label, baseline in curve["baselines"].items():
-            _draw_baseline(axis, label, _floats(baseline))
+            _draw_baseline(axis, label, floats(baseline))
         _shade_layer_0(axis)
         band = "95 % interval" if np.isfinite(low).any() else ""  # one document has none
         _draw_curve(axis, values, low, high, BLUE, METRICS[key].form or "value", band)
@@ -300,14 +301,10 @@ def form_curves(curves: Mapping[str, Mapping[str, Any]], key: str) -> Figure:
 
 
 def _curve(curve: Mapping[str, Any], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    values, low, high = (_floats(curve[name]) for name in ("values", "low", "high"))
+    values, low, high = (floats(curve[name]) for name in ("values", "low", "high"))
     if not np.isfinite(values).any():
         raise ValueError(f"{key} is undefined in every layer: was any document kept?")
     return values, low, high
-
-
-def _floats(values: Sequence[float | None]) -> np.ndarray:
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def _shade_layer_0(axis: Axes) -> None:

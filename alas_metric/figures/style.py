@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -90,6 +91,11 @@ def png(figure: Figure) -> bytes:
     with styled():
         figure.savefig(content, format="png", dpi=160)
     return content.getvalue()
+
+
+def floats(values: Sequence[float | None]) -> np.ndarray:
+    """Return numbers as an array, NaN where one is undefined."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def axis_label(key: str) -> str:

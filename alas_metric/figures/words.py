@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from alas_metric.figures.style import BLUE, GREY, new_figure, styled
+from alas_metric.figures.style import BLUE, GREY, floats, new_figure, styled
 
 _PANEL_INCHES = 1.45
 
@@ -47,7 +47,7 @@ def word_panels(curves: Mapping[str, Mapping[str, Any]], overall: float | None =
 
 def _draw_bins(axis: Axes, curve: Mapping[str, Any]) -> None:
     places = np.arange(len(curve["labels"]))
-    values, low, high = (_floats(curve[name]) for name in ("values", "low", "high"))
+    values, low, high = (floats(curve[name]) for name in ("values", "low", "high"))
     axis.vlines(places, low, high, color=BLUE, alpha=0.4, linewidth=3, label="95 % interval")
     axis.plot(places, values, color=BLUE, marker="o", markersize=3)
     axis.set_xticks(places, labels=[name.replace(" to ", "\nto ") for name in curve["labels"]], fontsize=5)
@@ -62,7 +62,3 @@ def _draw_bins(axis: Axes, curve: Mapping[str, Any]) -> None:
             fontsize=4.5,
             color=GREY,
         )
-
-
-def _floats(values: Sequence[float | None]) -> np.ndarray:
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)

@@ -29,13 +29,18 @@ def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     yield from curve_figures(report.curves, report.best_layer)
     for key in HEADLINES:
         yield from _distribution_figures(report, key)
-    curves = {title: curve for name, title in PROPERTIES.items() if (curve := report.words.skill_by(name)) is not None}
-    if curves:
-        overall = report.values.get(RANKING)
-        yield "words", "Which words fail: skill of words, over layers 1 to L.", word_panels(curves, overall)
+    of_words = words_figure(report)
+    if of_words is not None:
+        yield "words", "Which words fail: skill of words, over layers 1 to L.", of_words
     filter_figure = _filter_figure(report)
     if filter_figure is not None:
         yield ("filter", *filter_figure)
+
+
+def words_figure(report: Report) -> Figure | None:
+    """Draw which words fail; None where nothing can be told apart."""
+    curves = {title: curve for name, title in PROPERTIES.items() if (curve := report.words.skill_by(name)) is not None}
+    return word_panels(curves, report.values.get(RANKING)) if curves else None
 
 
 def _distribution_figures(report: Report, key: str) -> Iterator[tuple[str, str, Figure]]:

@@ -30,18 +30,18 @@ def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping
         yield from ["", "## Alignment pictures", ""]
         yield "Cosine similarity of words and audio; reference path white, found path red."
         for uid, name in pictures.items():
-            yield from ["", f"**{_cell(uid)}**", "", _image(name, f"Alignment of {uid}")]
+            yield from ["", f"**{cell(uid)}**", "", _image(name, f"Alignment of {uid}")]
     if report.messages:
-        yield from ["", "## Messages", "", *(f"- {_cell(message)}" for message in report.messages)]
+        yield from ["", "## Messages", "", *(f"- {cell(message)}" for message in report.messages)]
 
 
 def _markdown_head(report: Report) -> Iterator[str]:
     run, count = report.run, len(report.documents)
-    yield f"# ALAS of {_cell(run.model)} on {_cell(run.task)}"
+    yield f"# ALAS of {cell(run.model)} on {cell(run.task)}"
     yield ""
     skipped = sum(scores.skipped is not None for scores in report.documents)
     yield (
-        f"Run {_cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "
+        f"Run {cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "
         f"out, {len(report.kept)} kept (answer similarity from {report.threshold:g} up, or equal labels)."
     )
     if unkept := nothing_kept(len(report.kept), len(report.scorable)):
@@ -53,7 +53,7 @@ def _markdown_head(report: Report) -> Iterator[str]:
         yield from (f"- {name}: `{_code(value)}`" for name, value in report.settings.items())
     made = next((record.settings for record in report.examples.values()), {})
     for name, value in made.items():
-        yield f"- {_cell(name)}: `{_code(value)}`"
+        yield f"- {cell(name)}: `{_code(value)}`"
 
 
 def _markdown_numbers(report: Report) -> Iterator[str]:
@@ -66,17 +66,18 @@ def _markdown_numbers(report: Report) -> Iterator[str]:
         yield from ["", note]
     heads = ["metric", "value", "95 % interval", *FORMS, "unit", "better", "meaning"]
     right = {"value", "95 % interval", *FORMS}
-    yield from ["", _line(heads), _line("---:" if head in right else "---" for head in heads)]
+    yield from ["", line(heads), line("---:" if head in right else "---" for head in heads)]
     rows = {row["metric"]: row for row in summary_rows(report)}
     for metric in ROWS:
         if (row := rows.get(metric.key)) is not None:
             forms = [number(report.values[f"{metric.key}_{form}"]) if metric.form else "" for form in FORMS]
             name = f"{metric.key} ({metric.form})" if metric.form else metric.key
             cells = [name, number(row["value"]), span(row["low"], row["high"]), *forms]
-            yield _line([*cells, metric.unit, metric.direction, metric.description])
+            yield line([*cells, metric.unit, metric.direction, metric.description])
 
 
-def _line(cells: Iterable[str]) -> str:
+def line(cells: Iterable[str]) -> str:
+    """Return a row of a table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -92,7 +93,7 @@ def _markdown_curves(drawn: Mapping[str, str]) -> Iterator[str]:
         yield from ["", "No layer has a value: no document was kept."]
         return
     yield from ["", "| as the metric is read | all forms of similarity |", "|---|---|"]
-    yield from (_line(_images([f"layers_{key}", f"forms_{key}"], drawn)) for key in curves)
+    yield from (line(_images([f"layers_{key}", f"forms_{key}"], drawn)) for key in curves)
 
 
 def _images(names: Iterable[str], drawn: Mapping[str, str]) -> list[str]:
@@ -106,7 +107,7 @@ def _markdown_documents(report: Report, drawn: Mapping[str, str], pictures: Mapp
         yield from ["", "| of all layers together | in each layer |", "|---|---|"]
     for key in HEADLINES:
         if f"documents_{key}" in drawn:
-            yield _line(_images([f"documents_{key}", f"documents_layers_{key}"], drawn))
+            yield line(_images([f"documents_{key}", f"documents_layers_{key}"], drawn))
     groups = ranked(report.documents, report.threshold)
     if not any(groups.values()):
         return
@@ -121,7 +122,7 @@ def _markdown_documents(report: Report, drawn: Mapping[str, str], pictures: Mapp
 def _document_cells(
     scores: DocumentScores, examples: Mapping[str, AlignmentRecord], pictures: Mapping[str, str]
 ) -> list[str]:
-    uid = _cell(scores.uid)
+    uid = cell(scores.uid)
     record = examples.get(scores.uid)
     texts = [record.transcript, record.audio_answer, record.text_answer] if record else ["", "", ""]
     error = document_value(scores, "alas_swapped" if scores.swapped else "alas")
@@ -130,7 +131,7 @@ def _document_cells(
         number(document_value(scores, RANKING)),
         f"{number(error)}{' positions' * scores.swapped}",
         str(record.num_words if record else ""),
-        *(_cell(text or "") for text in texts),
+        *(cell(text or "") for text in texts),
     ]
 
 
@@ -152,7 +153,7 @@ def _markdown_left_out(report: Report, drawn: Mapping[str, str]) -> Iterator[str
         yield from ["| cause | documents | meaning | example |", "|---|---:|---|---|"]
     for row in rows:
         example = f"{row['example']}: {row['detail']}"
-        yield f"| {row['cause']} | {row['documents']} | {row['meaning']} | {_cell(example)} |"
+        yield f"| {row['cause']} | {row['documents']} | {row['meaning']} | {cell(example)} |"
     if "filter" in drawn:
         yield from ["", _image("filter.png", drawn["filter"]), "", drawn["filter"]]
     else:
@@ -160,10 +161,10 @@ def _markdown_left_out(report: Report, drawn: Mapping[str, str]) -> Iterator[str
 
 
 def _image(name: str, caption: str) -> str:
-    return f"![{_cell(caption)}](figures/{name})"
+    return f"![{cell(caption)}](figures/{name})"
 
 
-def _cell(text: Any, longest: int = 160) -> str:
+def cell(text: Any, longest: int = 160) -> str:
     """Return text from data so that Markdown shows it as it is, on one line, cut to a bearable length."""
     line = one_line(str(text))
     line = line if len(line) <= longest else f"{line[: longest - 1]}…"

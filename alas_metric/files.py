@@ -36,7 +36,11 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def write_parquet(
-    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], path: Path, texts: Collection[str] = ()
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    path: Path,
+    texts: Collection[str] = (),
+    group: int | None = None,
 ) -> None:
     """Write rows as Parquet.
 
@@ -46,6 +50,7 @@ def write_parquet(
         path: the file; replaced if it exists.
         texts: columns of text; another in which everything is undefined becomes one of numbers, so that files with the
             same columns have the same types.
+        group: rows that are read at once, where they are large.
 
     Raises:
         OSError: If it cannot be written.
@@ -61,4 +66,4 @@ def write_parquet(
     whole = {
         name: array.cast(pa.float64()) if pa.types.is_null(array.type) else array for name, array in arrays.items()
     }
-    pq.write_table(pa.table(whole), path, compression="zstd")
+    pq.write_table(pa.table(whole), path, compression="zstd", row_group_size=group)

@@ -257,9 +257,9 @@ def evaluation_mode(model: Any) -> Iterator[None]:
 
 @contextmanager
 def random_numbers_kept(device: torch.device) -> Iterator[None]:
-    """Put the states of all random number generators back afterwards: those of Python, NumPy and torch on a device."""
+    """Put the states of random number generators back afterwards: Python's, NumPy's, torch's on the CPU and a GPU."""
     python, numpy = random.getstate(), np.random.get_state()
-    devices = [device] if device.type not in ("cpu", "meta") else []
+    devices = [device] if device.type in ("cuda", "xpu") else []  # what torch offers elsewhere is another kind of state
     with torch.random.fork_rng(devices=devices, device_type=device.type if devices else "cuda"):
         try:
             yield

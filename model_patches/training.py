@@ -111,7 +111,7 @@ class AlasCallback(TrainerCallback):
     Args:
         trainer: the trainer, which has the model, its processor (``processing_class``) and the loggers.
         utterances: what is probed; a few dozen suffice. See `Probe` for their word times.
-        every: after how many steps; before the first step and after the last it is done too.
+        every: after how many steps; it is done before the first step and after the last too.
         keys: the metrics that are measured.
         each_layer: those of them that are logged layer by layer too, as numbers; figures of them go to loggers that
             take figures (TensorBoard, Weights and Biases, trackio).
@@ -159,13 +159,9 @@ class AlasCallback(TrainerCallback):
         self._measure(state, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Probe the model if it is time."""
-        if state.global_step % self.every == 0:
+        """Probe the model if it is time, or this is the last step: when training has ended some loggers are closed."""
+        if state.global_step % self.every == 0 or control.should_training_stop:
             self._measure(state, control)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Probe the model as it is after the last step."""
-        self._measure(state, control)
 
     def _measure(self, state: Any, control: Any) -> None:
         entries = self.history.entries

@@ -28,6 +28,8 @@ LOCAL_COPY = "(local copy)"
 MAX_LINE_CHARACTERS = 3 * MAX_CHARACTERS
 """A logged sample holds its record twice."""
 MAX_RESULTS_BYTES = 2**26
+MAX_GROUP_BYTES = 2**30
+"""Of a row group of shared records, unpacked."""
 _RECORDS_AT_ONCE = 16
 _SAMPLES = (
     re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl", re.DOTALL),
@@ -311,6 +313,9 @@ def _read_shared(path: Path) -> Iterator[tuple[str, AlignmentRecord | ValueError
 
     try:
         with pq.ParquetFile(path) as file:
+            sizes = [file.metadata.row_group(place).total_byte_size for place in range(file.num_row_groups)]
+            if max(sizes, default=0) > MAX_GROUP_BYTES:
+                raise ValueError(f"{path.name}: {max(sizes)} bytes at once; at most {MAX_GROUP_BYTES} are read")
             for batch in file.iter_batches(_RECORDS_AT_ONCE, columns=["uid", "record"]):
                 for row in batch.to_pylist():
                     yield printable(str(row["uid"])[:80]), _record(row["record"])

@@ -31,6 +31,7 @@ from alas_metric.sharing.card import card
 _OF_RECORDS = ("transcript", "instruction", "target", "audio_answer", "text_answer")
 """What the table of documents holds of a record, besides its scores."""
 _TEXT_COLUMNS = {"uid", "record", "speaker", "skipped", "detail", "metric", "form", *_OF_RECORDS}
+_RECORDS_AT_ONCE = 256
 _LABELS = ("label_audio", "label_text", "label_target")
 _RESULTS = ("n-samples", "versions", "git_hash", "lmms_eval_version", "total_evaluation_time_seconds", "alas")
 _CONFIG = ("model", "batch_size", "limit", "gen_kwargs", "num_fewshot")
@@ -71,7 +72,7 @@ def _write_tables(report: Report, place: Path, texts: bool) -> None:
         told[record.uid] = {name: getattr(record, name) for name in _OF_RECORDS}
         shared = record if texts else without_texts(record)
         records.append({"uid": record.uid, "record": shared.to_json()})
-    write_parquet(records, ("uid", "record"), records_file(place, run), _TEXT_COLUMNS)
+    write_parquet(records, ("uid", "record"), records_file(place, run), _TEXT_COLUMNS, _RECORDS_AT_ONCE)
     columns = TABLES["documents"][1]
     documents = [{**told[row["uid"]], **row} for row in document_rows(report)]
     words = list(report.words.rows())
@@ -117,9 +118,14 @@ def shared_results(results: Mapping[str, Any], task: str) -> dict[str, Any]:
     return {
         **_chosen(results, _RESULTS),
         "results": {task: _dict(results.get("results")).get(task, {})},
-        "configs": {task: _chosen(_dict(_dict(results.get("configs")).get(task)), _TASK)},
+        "configs": {task: _shared_task(_dict(_dict(results.get("configs")).get(task)))},
         "config": {**_chosen(config, _CONFIG), "model_args": without_secrets(config.get("model_args"))},
     }
+
+
+def _shared_task(config: Mapping[str, Any]) -> dict[str, Any]:
+    revision = _chosen(_dict(config.get("dataset_kwargs")), ["revision"])  # the rest may be files of this machine
+    return {**_chosen(config, _TASK), **({"dataset_kwargs": revision} if revision else {})}
 
 
 def _chosen(values: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

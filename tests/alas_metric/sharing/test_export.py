@@ -112,13 +112,11 @@ def test_without_texts_scores_are_the_same(record: Callable[..., AlignmentRecord
 
 
 @pytest.mark.parametrize("texts", [True, False])
-def test_datasets_loads_it(
-    runs: Path, exported: dict[bool, Path], texts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_datasets_loads_it(runs: Path, exported: dict[bool, Path], texts: bool, tmp_path: Path) -> None:
     from datasets import get_dataset_config_names, load_dataset
 
     folder = str(exported[texts])
-    assert get_dataset_config_names(folder) == sorted(TABLES)
+    assert get_dataset_config_names(folder) == list(TABLES)
     tables = {name: load_dataset(folder, name, cache_dir=str(tmp_path))["train"] for name in TABLES}
     assert len(tables["documents"]) == len(tables["records"]) == 3 * 7
     run = read_run(runs / "org__two")

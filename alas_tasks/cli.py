@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -67,6 +68,11 @@ def add_parsers(subparsers: Any) -> None:
         help="gold word times in files named as the utterances: TextGrid, WhisperX's JSON, wdseg; or CTM, parquet",
     )
     new.add_argument("--word-times-in", choices=UNITS, help="unit of word timestamps (default: seconds)")
+    new.add_argument(
+        "--reference",
+        metavar="NAME",
+        help="the word times that scores use, as alas_reference, which overrides it: words, whisper:PATH, ...",
+    )
     new.add_argument("--output", default=".", metavar="DIR", help="folder for the file (default: this one)")
     new.add_argument("--force", action="store_true", help="write the file even where there is one")
     new.set_defaults(func=run_new_task)
@@ -93,6 +99,7 @@ def run_new_task(args: argparse.Namespace) -> int:
         word_times_in=args.word_times_in,
         word_times=args.word_times,
     )
+    description = replace(description, reference=args.reference)
     # Local data is read once, so that its faults show now and not on a cluster.
     docs = None if description.revision else load_documents(name, description)
     try:

@@ -110,6 +110,7 @@ def read_description(text: str) -> tuple[str, Description]:
             times_in=_unit(settings.get("times_in")),
             word_times_in=_unit(settings.get("word_times_in")),
             word_times=settings.get("word_times"),
+            reference=settings.get("reference"),
         )
         return str(config["task"]), description
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:

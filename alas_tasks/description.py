@@ -102,6 +102,7 @@ class Description:
         times_in: unit of ``begin``, ``end`` and ``duration``, a key of `UNITS`; None: seconds.
         word_times_in: unit of ``words``; None: seconds.
         word_times: folder with the word times in files of their own, see `alas_tasks.word_times.read_folder`.
+        reference: the word timestamps that the scores use, see `alas_tasks.speech`; None: the model argument's.
     """
 
     data: str
@@ -116,6 +117,7 @@ class Description:
     times_in: str | None = None
     word_times_in: str | None = None
     word_times: str | None = None
+    reference: str | None = None
 
     @property
     def kind(self) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from alas_metric.errors import FatalError
 from alas_tasks.custom import read_description, read_task
 from alas_tasks.findings import Finding, State, size
@@ -94,6 +96,21 @@ def of_task_file(name: str) -> Finding:
     if cached_files(data, description.revision or "main", description.files):
         return Finding(name, State.THERE, f"{data} in the cache")
     return Finding(name, State.NOTE, f"{data} is not in the cache", "downloaded at the first run")
+
+
+def references(names: Iterable[str]) -> list[str | None]:
+    """Return the word timestamps that each task asks for, see `alas_tasks.speech`; None for one that asks for none."""
+    asked = [task for name in names for task in GROUPS.get(name, (name,))]
+    return [_settings(task).get("reference") for task in asked]
+
+
+def _settings(task: str) -> dict[str, Any]:
+    """Return what a task's YAML file says in ``lmms_eval_specific_kwargs``, nothing where there is no such file."""
+    try:
+        content = _TASKS[task] if task in _TASKS else read_task(Path(task).read_text(encoding="utf-8"))
+        return dict(content["lmms_eval_specific_kwargs"]["default"])
+    except (OSError, UnicodeError, KeyError, TypeError, ValueError, yaml.YAMLError):
+        return {}
 
 
 def free_answers(names: Iterable[str]) -> bool:

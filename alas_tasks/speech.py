@@ -6,7 +6,8 @@ The functions ``doc_to_*`` are shared by every task's YAML. They read the standa
 - ``pre_prompt``, ``post_prompt``: put around the document's instruction, as in the harness's own tasks;
 - ``instruction``: the instruction itself, for tasks that ask every document the same;
 - ``answers``: ``free`` (default), ``option`` (a letter A to D), ``emotion``, or a list of labels;
-- ``language``: the language spoken, ``en`` by default.
+- ``language``: the language spoken, ``en`` by default;
+- ``reference``: the word timestamps that the scores use, as the model argument ``alas_reference``, which overrides it.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class SpeechSample:
         read_answer: reads an answer as one of the labels, or None; not set where answers are free.
         language: the language spoken, as an ISO 639-1 code.
         answers: the task's setting that ``read_answer`` was made from: what tells one way of reading from another.
+        reference: the source of word times that the task asks for, None if it asks for none.
     """
 
     uid: str
@@ -50,6 +52,7 @@ class SpeechSample:
     read_answer: Callable[[str], str | None] | None = None
     language: str = "en"
     answers: Any = None
+    reference: str | None = None
 
     def __bool__(self) -> bool:
         return True
@@ -97,6 +100,7 @@ def doc_to_visual(
             read_answer=read_answer,
             language=doc.get("language") or settings.get("language") or "en",
             answers=settings.get("answers"),
+            reference=settings.get("reference"),
         )
     ]
 

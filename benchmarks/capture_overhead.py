@@ -4,6 +4,7 @@ Run by hand; prints ratios within one process, medians over interleaved rounds w
 
     python benchmarks/capture_overhead.py                        # tiny model, CPU
     python benchmarks/capture_overhead.py --shape 7b --seconds 10 30   # 7B shapes, random weights, bf16, CUDA
+    python benchmarks/capture_overhead.py --pretrained FOLDER    # a Qwen2-Audio of yours
 
 The CPU ratio is the one to read on a machine that does other work too, see `timing`. The baseline is there twice: what
 its second row is away from 1 is what this machine cannot tell apart. "With" is all that a document
@@ -61,6 +62,11 @@ def load(shape: str, device: str) -> Qwen2AudioAdapter:
     return Qwen2AudioAdapter(model, processor)
 
 
+def pretrained(folder: str, device: str) -> Qwen2AudioAdapter:
+    """Return the model of a folder or of the hub, in the precision that it names."""
+    return Qwen2AudioAdapter(*Qwen2AudioAdapter.load(folder, dtype="auto", device_map=device))
+
+
 def document(seconds: float) -> tuple[Prepared, np.ndarray]:
     """Return an utterance of noise with evenly spread words."""
     count = max(2, int(seconds * WORDS_PER_SECOND))
@@ -114,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print one line per length of audio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=["tiny", "7b"], default="tiny")
+    parser.add_argument("--pretrained", help="a model in the place of a shape")
     parser.add_argument("--seconds", type=float, nargs="+", default=[10.0, 30.0])
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=15)
@@ -121,14 +128,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    adapter = load(arguments.shape, device)
+    named, shape = arguments.pretrained, arguments.shape
+    adapter = pretrained(named, device) if named else load(shape, device)
     generation = {
         "max_new_tokens": arguments.new_tokens,
         "min_new_tokens": arguments.new_tokens,
         "do_sample": False,
     }
     runs = PairedRuns(adapter)
-    print(f"{arguments.shape}, {device}, {adapter.model.dtype}, {arguments.new_tokens} new tokens")
+    print(f"{named or shape}, {device}, {adapter.model.dtype}, {arguments.new_tokens} new tokens")
     for seconds in arguments.seconds:
         prepared, audio = document(seconds)
         actions = {

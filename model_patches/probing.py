@@ -20,8 +20,10 @@ from alas_tasks.audio import SAMPLE_RATE, Audio, load_audio
 from alas_tasks.speech import SpeechSample
 from model_patches.adapters.adapter import SpeechAdapter
 from model_patches.adapters.generation import generation_arguments
+from model_patches.adapters.lens import Lens
+from model_patches.reference.aligner import Aligner
 from model_patches.registry import adapter_for
-from model_patches.run.options import AlasOptions, describe, make_whisper
+from model_patches.run.options import AlasOptions, Aligners, describe
 from model_patches.run.paired import PairedRuns
 from model_patches.run.preparation import Preparation, Prepared
 
@@ -56,11 +58,14 @@ class Probe:
 
     Args:
         utterances: what is probed.
-        reference: ``whisper:<size or path>``, or a `WhisperReference` that is already loaded; not needed where every
-            utterance has its words.
+        reference: as the model argument ``alas_reference``, or an aligner that is already loaded, such as a
+            `WhisperReference`; not needed where every utterance has its words.
         responses: whether the answers are generated too; otherwise two prefills are all that is run.
         sbert: Sentence-BERT model that compares the answers.
         generation: keyword arguments as in a task's ``generation_kwargs``.
+        layer_map: compare every audio layer with every text layer too.
+        lens: among how many of the largest tokens at the audio positions of every layer a word is looked for; what each
+            stretch of audio reads as is then ``record.lens``. 0: not at all.
 
     Example:
         >>> probe = Probe([Utterance("a.wav", "the quick brown fox")])  # doctest: +SKIP
@@ -77,11 +82,13 @@ class Probe:
         responses: bool = False,
         sbert: str = AlasOptions.sbert,
         generation: Mapping[str, Any] | None = None,
+        layer_map: bool = False,
+        lens: int = 0,
     ) -> None:
         self.utterances = list(utterances)
         self._reference, self._responses, self._sbert = reference, responses, sbert
         self._generation = generation_arguments(generation or {}, responses)
-        self._whisper: Any = None
+        self._layer_map, self._lens = layer_map, lens
         self._ready: list[_Ready | AlignmentRecord] | None = None
         self._proven = False
 
@@ -102,62 +109,42 @@ class Probe:
             ValueError: If no adapter knows the model.
         """
         adapter: SpeechAdapter = adapter_for(model.config.model_type)(model, processor)
-        with random_numbers_kept(adapter.device):
+        with random_numbers_kept(adapter.device), evaluation_mode(model):
             if self._ready is None:
-                self._ready = [self._prepare(adapter, utterance) for utterance in self.utterances]
-                self._whisper = None  # a large one takes gigabytes
+                self._ready = self._prepared(adapter)
             similarity = SentenceSimilarity(self._sbert).pairs if self._responses else None
-            runs: dict[str, PairedRuns] = {}  # one for each source of word times: it says of it what records say
-            for each in self._ready:
-                if isinstance(each, _Ready):
-                    made = PairedRuns(adapter, self._responses, similarity, each.settings)
-                    runs.setdefault(each.document.reference, made)
-            with evaluation_mode(model):
-                return [self._run(runs, each) for each in self._ready]
-
-    def _prepare(self, adapter: SpeechAdapter, utterance: Utterance) -> _Ready | AlignmentRecord:
-        """Return an utterance that is ready, or the record that says why it cannot be."""
-        audio = utterance.audio
-        name = utterance.uid or (audio if isinstance(audio, str) else "audio")
-        try:
-            source: Audio = (
-                {"path": audio, "bytes": None}
-                if isinstance(audio, str)
-                else {"array": audio, "sampling_rate": utterance.sampling_rate}
+            runs = PairedRuns(
+                adapter,
+                self._responses,
+                similarity,
+                describe(AlasOptions(responses=self._responses, sbert=self._sbert)),
+                layer_map=self._layer_map,
+                lens=Lens.of(adapter, self._lens) if self._lens else None,
+                proven=self._proven,
             )
-            samples = load_audio(source)
-            name = utterance.uid or hashlib.sha256(samples.tobytes()).hexdigest()[:16]
-            words = None if utterance.words is None else list(utterance.words)
-            sample = SpeechSample(
-                uid=name,
-                audio=source,
-                transcript=utterance.transcript,
-                words=words,
-                speaker=utterance.speaker,
-                language=utterance.language,
-            )
-            whisper = self._whisper_for(adapter) if words is None else None
-            document = Preparation(adapter, whisper)(sample, utterance.instruction, samples)
-            options = AlasOptions(reference="words", responses=self._responses, sbert=self._sbert)
-            return _Ready(document, samples, describe(options, whisper))
-        except SkipDocument as skip:
-            return AlignmentRecord.skip(name, skip.cause, skip.detail, utterance.speaker)
+            records = [self._run(runs, each) for each in self._ready]
+            self._proven = runs.proven
+            return records
 
-    def _whisper_for(self, adapter: SpeechAdapter) -> Any:
-        if self._whisper is None:
-            self._whisper = as_whisper(self._reference, adapter)
-        return self._whisper
+    def _prepared(self, adapter: SpeechAdapter) -> list[_Ready | AlignmentRecord]:
+        """Return each utterance that is ready, or the record that says why it cannot be; aligners are put away then."""
+        known = all(each.words is not None for each in self.utterances)
+        sources = [] if known else as_sources(self._reference, adapter)
+        ready = [_prepare(adapter, utterance, sources) for utterance in self.utterances]
+        if isinstance(self._reference, str):
+            for aligner in sources:
+                if aligner is not None:
+                    aligner.close()  # a large one takes gigabytes
+        return ready
 
-    def _run(self, runs: Mapping[str, PairedRuns], ready: _Ready | AlignmentRecord) -> AlignmentRecord:
+    def _run(self, runs: PairedRuns, ready: _Ready | AlignmentRecord) -> AlignmentRecord:
         if isinstance(ready, AlignmentRecord):
             return ready
-        own, sample = runs[ready.document.reference], ready.document.sample
-        own.proven = self._proven
         try:
-            [record] = own([ready.document], [ready.samples], self._generation)
+            [record] = runs([ready.document], [ready.samples], self._generation)
         except SkipDocument as skip:
+            sample = ready.document.sample
             return AlignmentRecord.skip(sample.uid, skip.cause, skip.detail, sample.speaker)
-        self._proven = True
         return record
 
 
@@ -165,7 +152,33 @@ class Probe:
 class _Ready:
     document: Prepared
     samples: np.ndarray
-    settings: dict[str, str]
+
+
+def _prepare(
+    adapter: SpeechAdapter, utterance: Utterance, sources: Sequence[Aligner | None]
+) -> _Ready | AlignmentRecord:
+    audio = utterance.audio
+    name = utterance.uid or (audio if isinstance(audio, str) else "audio")
+    try:
+        source: Audio = (
+            {"path": audio, "bytes": None}
+            if isinstance(audio, str)
+            else {"array": audio, "sampling_rate": utterance.sampling_rate}
+        )
+        samples = load_audio(source)
+        name = utterance.uid or hashlib.sha256(samples.tobytes()).hexdigest()[:16]
+        sample = SpeechSample(
+            uid=name,
+            audio=source,
+            transcript=utterance.transcript,
+            words=None if utterance.words is None else list(utterance.words),
+            speaker=utterance.speaker,
+            language=utterance.language,
+        )
+        own = sources if utterance.words is None else [None]
+        return _Ready(Preparation(adapter, lambda _: own)(sample, utterance.instruction, samples), samples)
+    except SkipDocument as skip:
+        return AlignmentRecord.skip(name, skip.cause, skip.detail, utterance.speaker)
 
 
 def probe(
@@ -183,6 +196,8 @@ def probe(
     generation: Mapping[str, Any] | None = None,
     language: str = "en",
     uid: str | None = None,
+    layer_map: bool = False,
+    lens: int = 0,
 ) -> AlignmentRecord:
     """Run one utterance on its audio and on its transcript and return the alignment record.
 
@@ -197,19 +212,21 @@ def probe(
         sampling_rate: of ``audio`` given as samples, in Hz.
         instruction: what the model is asked in both runs.
         words: word timestamps, one per word of the transcript; they are the reference where they are given.
-        reference: see `Probe`, as ``responses``, ``sbert``, ``generation``.
+        reference: see `Probe`, as ``responses``, ``sbert``, ``generation``, ``layer_map``, ``lens``.
         responses: whether the answers are generated too.
         sbert: Sentence-BERT model that compares the answers.
         generation: keyword arguments as in a task's ``generation_kwargs``.
         language: of the speech.
         uid: names the utterance.
+        layer_map: compare every audio layer with every text layer too.
+        lens: read what every stretch of audio reads as, too.
 
     Returns:
         The record, as the harness's tasks make it; `alas_metric.score_record` scores it.
 
     Raises:
         SkipDocument: If this utterance cannot be scored, with the cause.
-        FatalError: If the audio does not reach the model.
+        FatalError: If the audio does not reach the model, or ``lens`` cannot be had of it.
         ValueError: If no adapter knows the model.
 
     Example:
@@ -217,7 +234,8 @@ def probe(
         >>> alas_metric.score_record(record).columns["alas_raw"]  # one value per layer  # doctest: +SKIP
     """
     utterance = Utterance(audio, transcript, words, sampling_rate, instruction, language, uid)
-    made = Probe([utterance], reference=reference, responses=responses, sbert=sbert, generation=generation)
+    options: dict[str, Any] = {"responses": responses, "sbert": sbert, "generation": generation}
+    made = Probe([utterance], reference=reference, layer_map=layer_map, lens=lens, **options)
     [record] = made(model, processor)
     if record.skipped is not None:
         raise SkipDocument(**record.skipped)
@@ -236,11 +254,11 @@ def probe_all(model: Any, processor: Any, utterances: Iterable[Utterance], **opt
     return Probe(utterances, **options)(model, processor)
 
 
-def as_whisper(reference: Any, adapter: SpeechAdapter) -> Any:
-    """Return a Whisper reference from its name; one that is given is returned as it is."""
+def as_sources(reference: Any, adapter: SpeechAdapter) -> Sequence[Aligner | None]:
+    """Return the sources of word times that a text names; an aligner that is given is the only one."""
     if isinstance(reference, str):
-        return make_whisper(AlasOptions(reference=reference), adapter.device)
-    return reference
+        return Aligners(AlasOptions(reference=reference), adapter.device).of(None)
+    return [reference]
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     noise = np.random.default_rng(0).normal(0, 0.1, 32_000)
     soundfile.write("speech.wav", noise, 16_000)
     whisper = WhisperReference(str(WHISPER), device="cpu", cache=AlignmentCache(tmp_path))
-    monkeypatch.setattr("model_patches.probing.as_whisper", lambda *_: whisper)  # the example's is Whisper large-v3
+    monkeypatch.setattr("model_patches.probing.as_sources", lambda *_: [whisper])  # the example's is Whisper large-v3
     model, processor = load_pretrained(str(QWEN2_AUDIO), dtype="float32")
     for block in blocks:
         exec(compile(block, str(README), "exec"), {"model": model, "processor": processor})

@@ -13,6 +13,7 @@ from alas_metric.commands.shared import (
     show_board,
     write_files,
 )
+from alas_metric.corpus.metrics import METRICS
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.errors import FatalError
 from alas_metric.texts import csv_text
@@ -43,7 +44,8 @@ def _compare(arguments: argparse.Namespace) -> int:
         found, board = run_differences.compare_folders((arguments.first, arguments.second), *options)
     except ValueError as error:
         raise FatalError(str(error)) from None
-    show_board(board, [table for each in found for table in run_differences.terminal_tables(each)])
+    told = [line for each in found for line in run_differences.verdict_lines(each)]
+    show_board(board, told, [table for each in found for table in run_differences.terminal_tables(each)])
     if arguments.output is None:
         return 0
     files = {
@@ -53,7 +55,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     files["compare.json"] = json.dumps(run_differences.comparison_data(found, board), indent=2, allow_nan=False) + "\n"
     write_files(arguments.output, files)
     for each in found:
-        for key in HEADLINES:
+        for key in (key for key in HEADLINES if METRICS[key].curve):
             stem = arguments.output / f"difference-{each.task}-{key}"
             draw_figure(stem, layer_differences, each.differences[key], each.first, each.second)
     return 0

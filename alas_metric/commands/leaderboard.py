@@ -46,16 +46,18 @@ def add_parser(subparsers: Any) -> None:
 
 def _leaderboard(arguments: argparse.Namespace) -> int:
     """Print the leaderboard and write its files."""
-    from alas_metric.leaderboard.figures import model_curves
-    from alas_metric.leaderboard.page import board_page, dump_pictures
-    from alas_metric.leaderboard.tables import csv_table, latex, markdown, terminal_tables
+    from alas_metric.leaderboard.figures import alignment_and_gap, alignment_key, has_both, model_curves
+    from alas_metric.leaderboard.page import board_page, dump_pictures, entries_of_task
+    from alas_metric.leaderboard.tables import csv_table, latex, markdown, terminal_tables, verdict_lines
+    from alas_metric.leaderboard.views import task_views
 
     board = _board(arguments)
-    show_board(board, terminal_tables(board))
+    show_board(board, verdict_lines(board), terminal_tables(board))
     if arguments.output is not None:
         data = board_data(board) | {"command": _command(arguments)}
         messages: list[str] = []
         pictures = dump_pictures(data, messages)
+        views = task_views(board, arguments.reference, messages)
         report(messages)
         files = {
             "leaderboard.md": markdown(board),
@@ -63,11 +65,15 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
             "leaderboard_pairs.csv": csv_text(pair_rows(board)),
             "leaderboard.json": json.dumps(data, indent=2, allow_nan=False) + "\n",
             "leaderboard.tex": latex(board),
-            "leaderboard.html": board_page(data, pictures),
+            "leaderboard.html": board_page(data, pictures, views),
+            **{view.name: view.page for view in views.values()},
         }
         write_files(arguments.output, files)
         for task in board.tasks:
-            draw_figure(arguments.output / f"curves-{task}", model_curves, board.of_task(task), board.ranked_by, task)
+            key, models = alignment_key(board.ranked_by), dict(entries_of_task(data, task))
+            draw_figure(arguments.output / f"curves-{task}", model_curves, board.of_task(task), key, task)
+            if has_both(models.values(), key):
+                draw_figure(arguments.output / f"gap-{task}", alignment_and_gap, models, key, task)
     return 1 if any(gives_nothing(folder, board) for folder in arguments.run_dirs) else 0
 
 

@@ -72,7 +72,8 @@ def _picture(arguments: argparse.Namespace) -> int:
             layers, absent = split_layers(arguments.layers, dump.record.num_layers)
             last = dump.record.num_layers - 1
             report(f"{file.path}: there is no layer {layer}, the last is {last}" for layer in absent)
-            figure = alignment_picture(dump, layers, arguments.reference, arguments.form)
+            source = (file.model, file.task)
+            figure = alignment_picture(dump, layers, arguments.reference, arguments.form, source)
         except (OSError, ValueError) as error:
             report([f"{file.path}: {error}"])
             lacking = True

@@ -41,6 +41,7 @@ def _score(arguments: argparse.Namespace) -> int:
         raise FatalError(f"nothing to score in {arguments.run_dir}; the messages above say why")
     place = console(110)
     for scores in found:
+        place.print(Text(f"{scores.run.model}, {scores.run.task}: {scores.verdict}"), soft_wrap=True)
         show_table(place, _table(scores, arguments.all))
     if arguments.json is not None:
         _write(arguments.json, [_entry(scores, arguments) for scores in found])
@@ -64,7 +65,7 @@ def _table(scores: RunScores, every: bool) -> Table:
     curves = dict((scores.values.get("layers") or {}).items())
     table = Table(
         title=Text(f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)"),
-        caption=scores.unkept or caution(curves),
+        caption=Text("\n".join(filter(None, (scores.unkept or caution(curves), str(scores.values["signature"]))))),
     )
     table.add_column("metric", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -101,6 +102,7 @@ def _entry(scores: RunScores, arguments: argparse.Namespace) -> dict[str, Any]:
         "threshold": arguments.threshold,
         "reference": arguments.reference,
         "documents": scores.documents,
+        "verdict": scores.verdict,
         "values": scores.values,
         "messages": scores.messages,
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from alas_metric.commands.terminal import console, show_table
 from alas_metric.corpus.answer_filter import THRESHOLD
@@ -98,11 +99,13 @@ def add_board_options(parser: argparse.ArgumentParser) -> None:
     add_scoring_options(parser)
 
 
-def show_board(board: Board, tables: Iterable[Table]) -> None:
-    """Print messages on standard error and tables on standard output."""
+def show_board(board: Board, lines: Iterable[str], tables: Iterable[Table]) -> None:
+    """Print messages on standard error, lines and tables on standard output."""
     report(f"mixed: {text}" for text in board.mixed)
     report(board.messages)
     place = console()
+    for line in lines:
+        place.print(Text(line), soft_wrap=True)
     for table in tables:
         show_table(place, table)
 

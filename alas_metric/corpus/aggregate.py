@@ -14,15 +14,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from alas_metric.corpus.answer_filter import THRESHOLD, kept
-from alas_metric.corpus.bootstrap import RESAMPLES, Samples, interval, resampled
+from alas_metric.corpus.best_layer import best_layer
+from alas_metric.corpus.bootstrap import RESAMPLES, Samples, resampled
+from alas_metric.corpus.layer_map import layer_map, map_item, strongest
 from alas_metric.corpus.layers import Item, best_layer_of, headline, items_entering, values_of_layers
 from alas_metric.corpus.metrics import LAYERED, METRICS
+from alas_metric.corpus.signature import document_facts, signature
+from alas_metric.corpus.verdict import verdicts
+from alas_metric.document.behaviour import is_right, modality_gap
 from alas_metric.document.metric import DOCUMENTS, Metric, Statistic, Sums
 from alas_metric.document.scores import DocumentScores
 
@@ -72,20 +78,19 @@ def document_items(scores: DocumentScores, threshold: float = THRESHOLD) -> dict
         what the metric needs. ``score`` is the document's own value, for standard errors; it is there only if
         the metric is a mean over documents that this one enters.
     """
-    passes = kept(scores, threshold)
     columns = {name: _jsonable(column) for name, column in _columns(scores).items()}
-    return {key: _item(metric, scores, columns, passes) for key, metric in METRICS.items()}
+    return {key: _item(metric, scores, columns, threshold) for key, metric in METRICS.items()}
 
 
-def _item(metric: Metric, scores: DocumentScores, columns: Mapping[str, Any], passes: bool) -> Item:
+def _item(metric: Metric, scores: DocumentScores, columns: Mapping[str, Any], threshold: float) -> Item:
     """Return what a document contributes to one metric."""
-    populations = {"kept": passes, "scorable": scores.skipped is None, "documents": True}
+    populations = {"kept": kept(scores, threshold), "scorable": scores.skipped is None, "documents": True}
     item: Item = {"uid": scores.uid, "speaker": scores.speaker}
     if not populations[metric.population]:
         return item
     if isinstance(metric.source, Sums):
         return item | _sums_item(metric.source, scores, columns)
-    return item | _STATISTICS[metric.source.kind].item(metric.source.of, scores, columns, passes)
+    return item | _STATISTICS[metric.source.kind].item(metric.source.of, scores, columns, threshold)
 
 
 def aggregate(key: str, items: Iterable[Item]) -> Any:
@@ -134,7 +139,7 @@ def summarise(
     unknown = sorted(set(wanted) - set(METRICS))
     if unknown:
         raise ValueError(f"unknown metrics {unknown}; expected some of {sorted(METRICS)}")
-    known = [(scores, _columns(scores), kept(scores, threshold)) for scores in documents]
+    known = [(scores, _columns(scores), threshold) for scores in documents]
     values: dict[tuple[Sums | Statistic, str], Any] = {}
     for metric in (METRICS[key] for key in wanted):
         # The default form of a metric and its form by name are one; and the items of all metrics at a time would take
@@ -173,17 +178,20 @@ def _sums_item(sums: Sums, scores: DocumentScores, columns: Mapping[str, Any]) -
     return item
 
 
-def layer_items(documents: Iterable[DocumentScores], threshold: float = THRESHOLD) -> list[Item]:
-    """Return the items of ``layers`` of the documents that pass the answer filter and have columns.
+def layer_items(
+    documents: Iterable[DocumentScores], threshold: float = THRESHOLD, population: str = "kept"
+) -> list[Item]:
+    """Return the items of ``layers`` of the documents that have columns.
 
     Args:
         documents: scores of each document.
         threshold: of the answer filter.
+        population: ``kept``, those that pass it, or ``scorable``, all.
     """
-    passing = [scores for scores in documents if kept(scores, threshold) and scores.columns]
+    entering = (scores for scores in documents if scores.columns and (population != "kept" or kept(scores, threshold)))
     return [
-        {"uid": scores.uid, "speaker": scores.speaker} | _layers_item("", scores, _columns(scores), True)
-        for scores in passing
+        {"uid": scores.uid, "speaker": scores.speaker} | _layers_item("", scores, _columns(scores), threshold)
+        for scores in entering
     ]
 
 
@@ -217,12 +225,12 @@ def layer_samples(keys: Iterable[str], items: Sequence[Item], resamples: int = R
 # Every layer
 
 
-def _layers_item(_: str, scores: DocumentScores, columns: Mapping[str, Any], passes: bool) -> Item:
-    return {"layers": scores.num_layers, "kept": passes, "columns": dict(columns)}
+def _layers_item(_: str, scores: DocumentScores, columns: Mapping[str, Any], threshold: float) -> Item:
+    return {"layers": scores.num_layers, "kept": kept(scores, threshold), "columns": dict(columns)}
 
 
 def _layers_value(_: str, items: Sequence[Item]) -> Brief:
-    """Return every layered metric's values of all layers with intervals, and the best layers."""
+    """Return every layered metric's values of all layers with intervals, the best layers and the verdicts."""
     curves: dict[str, Any] = {}
     populations = {"kept": [item for item in items if item.get("kept")], "scorable": list(items)}
     samples: dict[str, Samples] = {}
@@ -238,7 +246,9 @@ def _layers_value(_: str, items: Sequence[Item]) -> Brief:
     for key, metric in METRICS.items():
         if isinstance(metric.source, Statistic) and metric.source.kind == "best_layer":
             curves[key] = _best_layer_entry(curves[metric.source.of]["values"], samples.get(metric.source.of))
-    return Brief(curves, {"layers": max((item.get("layers", 0) for item in items), default=0)})
+    curves["verdicts"] = verdicts(curves)
+    num_layers = max((item.get("layers", 0) for item in items), default=0)
+    return Brief(curves, {"layers": num_layers, "verdict": curves["verdicts"]["kind"]})
 
 
 def _curve(metric: Metric, members: Sequence[Item], samples: Samples | None) -> dict[str, Any]:
@@ -265,24 +275,10 @@ def _curve(metric: Metric, members: Sequence[Item], samples: Samples | None) -> 
 
 def _best_layer_entry(values: Sequence[float | None], samples: Samples | None) -> dict[str, Any]:
     """Return the best layer with intervals; in each resample it is chosen anew."""
-    layer = best_layer_of(values)
-    entry: dict[str, Any] = dict.fromkeys(("layer", "low", "high", "skill", "skill_low", "skill_high"))
-    entry["layer"] = layer
-    if layer is None:
-        return entry
-    entry["skill"] = values[layer]
-    if samples is None:
-        return entry
-    rows = samples.values[:, 1:][np.isfinite(samples.values[:, 1:]).any(axis=1)]
-    if len(rows):
-        chosen = np.nanargmax(rows, axis=1)
-        low, high = interval(chosen + 1, samples.clusters, "inverted_cdf")
-        entry |= {"low": low if low is None else int(low), "high": high if high is None else int(high)}
-        entry["skill_low"], entry["skill_high"] = interval(rows[np.arange(len(rows)), chosen], samples.clusters)
-    return entry
+    return {name.replace("value", "skill"): entry for name, entry in asdict(best_layer(values, samples)).items()}
 
 
-def _best_layer_item(of: str, scores: DocumentScores, columns: Mapping[str, Any], _: bool) -> Item:
+def _best_layer_item(of: str, scores: DocumentScores, columns: Mapping[str, Any], _: float) -> Item:
     return _sums_item(LAYERED[of], scores, columns)
 
 
@@ -290,18 +286,35 @@ def _best_layer_value(of: str, items: Sequence[Item]) -> int | None:
     return best_layer_of(layer_values(of, items))
 
 
+# Every audio layer with every text layer
+
+
+def _map_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: float) -> Item:
+    return map_item(scores)
+
+
+def _map_value(_: str, items: Sequence[Item]) -> Brief | None:
+    found = layer_map(items)
+    if found is None:
+        return None
+    entry = next(iter(found.values()))
+    layer = strongest(entry)
+    nearest = None if layer is None else entry["nearest"][layer]["layer"]
+    return Brief(found, {"audio layer": layer, "nearest text layer": nearest})
+
+
 # Counts and answers
 
 
-def _count_item(of: str, scores: DocumentScores, _: Mapping[str, Any], passes: bool) -> Item:
-    return {"counted": passes if of == "kept" else bool(getattr(scores, of))}
+def _count_item(of: str, scores: DocumentScores, _: Mapping[str, Any], threshold: float) -> Item:
+    return {"counted": kept(scores, threshold) if of == "kept" else bool(getattr(scores, of))}
 
 
 def _count_value(_: str, items: Sequence[Item]) -> int:
     return sum(bool(item.get("counted")) for item in items)
 
 
-def _cause_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: bool) -> Item:
+def _cause_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: float) -> Item:
     return {} if scores.skipped is None else {"cause": scores.skipped}
 
 
@@ -310,11 +323,11 @@ def _cause_value(_: str, items: Sequence[Item]) -> Brief:
     return Brief({cause: causes[cause] for cause in sorted(causes)}, {"documents": causes.total()})
 
 
-def _value_item(of: str, scores: DocumentScores, _: Mapping[str, Any], passes: bool) -> Item:
+def _value_item(of: str, scores: DocumentScores, _: Mapping[str, Any], threshold: float) -> Item:
     if of == "kept":
-        return {"score": float(passes)}
+        return {"score": float(kept(scores, threshold))}
     if of in ("audio", "text"):
-        right = _is_right(scores, of)
+        right = is_right(scores.labels, of)
         return {} if right is None else {"score": float(right)}
     similarity = scores.similarities.get(of)
     return {} if similarity is None else {"score": float(similarity)}
@@ -325,41 +338,79 @@ def _mean_score(_: str, items: Sequence[Item]) -> float | None:
     return math.fsum(values) / len(values) if values else None
 
 
-def _is_right(scores: DocumentScores, modality: str) -> bool | None:
-    """Return whether an answer reads as the gold label, None without one; an unreadable answer is wrong."""
-    if not scores.answered or scores.labels is None or scores.labels["target"] is None:
-        return None
-    return scores.labels[modality] == scores.labels["target"]
+def _labels_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: float) -> Item:
+    return {} if scores.labels is None else {"labels": dict(scores.labels)}
 
 
-def _recall_item(of: str, scores: DocumentScores, _: Mapping[str, Any], __: bool) -> Item:
-    right = _is_right(scores, of)
-    return {} if right is None or scores.labels is None else {"gold": scores.labels["target"], "right": right}
+def _answers_of(items: Sequence[Item]) -> list[dict[str, str | None]]:
+    """Return the labels of documents with closed answers."""
+    return [item["labels"] for item in items if "labels" in item]
 
 
-def _recall_value(_: str, items: Sequence[Item]) -> float | None:
+def _recall_value(of: str, items: Sequence[Item]) -> float | None:
     """Return the mean over the gold classes that occur of the share of right answers."""
     answers: dict[str, list[bool]] = {}
-    for item in items:
-        if "gold" in item:
-            answers.setdefault(item["gold"], []).append(item["right"])
+    for labels in _answers_of(items):
+        right = is_right(labels, of)
+        if right is not None and labels["target"] is not None:
+            answers.setdefault(labels["target"], []).append(right)
     recalls = [sum(right) / len(right) for right in answers.values()]
     return math.fsum(recalls) / len(recalls) if recalls else None
 
 
+def _kappa_value(_: str, items: Sequence[Item]) -> float | None:
+    """Return Cohen's kappa of the two answers, None where it is undefined; one that cannot be read agrees with none."""
+    # Here, since it takes long and few tasks need it.
+    from sklearn.metrics import cohen_kappa_score
+
+    runs = ("audio", "text")
+    readings = [
+        [f"unreadable {run}" if labels[run] is None else f"label {labels[run]}" for labels in _answers_of(items)]
+        for run in runs
+    ]
+    if len(set(readings[0] + readings[1])) < 2:
+        return None  # one label for everything: chance agrees as well
+    return float(cohen_kappa_score(*readings))
+
+
+def _mcnemar_value(_: str, items: Sequence[Item]) -> float | None:
+    """Return p of McNemar's exact test; 1 where no document tells the runs apart, None without a gold label."""
+    gaps = [gap for labels in _answers_of(items) if (gap := modality_gap(labels, {})) is not None]
+    discordant = [gap > 0 for gap in gaps if gap]
+    if not discordant:
+        return 1.0 if gaps else None
+    return float(binomtest(sum(discordant), len(discordant)).pvalue)
+
+
+# How the values came about
+
+
+def _signature_item(_: str, scores: DocumentScores, __: Mapping[str, Any], threshold: float) -> Item:
+    facts = document_facts(scores, threshold)
+    return {"facts": facts} if facts else {}
+
+
+def _signature_value(_: str, items: Sequence[Item]) -> str | None:
+    return signature([item["facts"] for item in items if "facts" in item])
+
+
 @dataclass(frozen=True)
 class _Statistic:
-    """How one kind of `Statistic` makes the item of a document and the value of a corpus, from what it is taken of."""
+    """How one kind of `Statistic` makes a document's item and a corpus's value, from what it is taken of."""
 
-    item: Callable[[str, DocumentScores, Mapping[str, Any], bool], Item]
+    item: Callable[[str, DocumentScores, Mapping[str, Any], float], Item]
     value: Callable[[str, Sequence[Item]], Any]
 
 
 _STATISTICS = {
     "best_layer": _Statistic(_best_layer_item, _best_layer_value),
     "layers": _Statistic(_layers_item, _layers_value),
+    "layer_map": _Statistic(_map_item, _map_value),
     "count": _Statistic(_count_item, _count_value),
     "causes": _Statistic(_cause_item, _cause_value),
     "value": _Statistic(_value_item, _mean_score),
-    "recall": _Statistic(_recall_item, _recall_value),
+    "recall": _Statistic(_labels_item, _recall_value),
+    "kappa": _Statistic(_labels_item, _kappa_value),
+    "signature": _Statistic(_signature_item, _signature_value),
+    "mcnemar": _Statistic(_labels_item, _mcnemar_value),
 }

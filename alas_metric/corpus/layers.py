@@ -61,9 +61,9 @@ def evaluate(sums: Sums, totals: Sequence[np.ndarray]) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def best_layer_of(values: Sequence[float | None]) -> int | None:
-    """Return the layer from 1 up with the highest value, the lowest of equal ones."""
-    defined = [(value, -layer) for layer, value in enumerate(values) if layer and value is not None]
+def best_layer_of(values: Sequence[float | None], first: int = 1) -> int | None:
+    """Return the layer from ``first`` up with the highest value, the lowest of equal ones."""
+    defined = [(value, -layer) for layer, value in enumerate(values) if layer >= first and value is not None]
     return -max(defined)[1] if defined else None
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from alas_metric.corpus.bootstrap import FEW_CLUSTERS
+from alas_metric.corpus.verdict import READ
 from alas_metric.document.measures import ROWS as MEASURED
-from alas_metric.document.metric import Metric, Statistic, Sums
+from alas_metric.document.metric import Metric, Statistic, Sums, mean
 
 _RUN = (
     Metric(
@@ -73,6 +74,24 @@ _RUN = (
         "Layers",
         Statistic("layers"),
         "every metric of layers: its value in each of 0 to L with 95 % intervals, and what chance gives",
+        population="scorable",
+        unit="",
+    ),
+    Metric(
+        "layer_map",
+        "Layer map",
+        Statistic("layer_map"),
+        "retrieval_skill and cka of every audio layer with every text layer, and to which text layer each audio layer "
+        "is nearest; with alas_layer_map=true",
+        unit="",
+        option="alas_layer_map=true",
+    ),
+    Metric(
+        "signature",
+        "Signature",
+        Statistic("signature"),
+        "one line that says what decides the values; runs of a task can be compared where it is the same but for "
+        "layers, n and v",
         population="scorable",
         unit="",
     ),
@@ -141,6 +160,40 @@ _ANSWERS = (
         )
         for run, prompt in (("audio", "audio"), ("text", "transcript"))
     ),
+    Metric(
+        "modality_gap",
+        "Modality gap",
+        mean("modality_gap"),
+        "how much better the transcript is answered than the audio, by accuracy or by similarity to the gold answer, "
+        "of all documents with a gold answer, kept or not: 0 hears as well as it reads",
+        population="scorable",
+        direction="lower",
+        column="Modality gap",
+        headline=True,
+        shown=True,
+        answers=("free", "options", "labels"),
+    ),
+    _answers(
+        "answer_kappa",
+        "Kappa of answers",
+        Statistic("kappa"),
+        "Cohen's kappa of the two answers: 1 always the same, 0 as often as chance; one that cannot be read agrees "
+        "with none",
+        ("options", "labels"),
+        "1",
+        "Kappa",
+    ),
+    Metric(
+        "mcnemar_p",
+        "McNemar's p",
+        Statistic("mcnemar"),
+        "exact test of accuracy_text = accuracy_audio on the same documents, taken as independent of each other",
+        population="scorable",
+        unit="p",
+        column="McNemar p",
+        shown=True,
+        answers=("options", "labels"),
+    ),
 )
 
 ROWS: tuple[Metric, ...] = (*MEASURED, *_RUN, *_ANSWERS)
@@ -164,18 +217,24 @@ def in_all_forms(row: Metric) -> list[str]:
 
 
 def reported(values: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
-    """Leave out metrics of other kinds of answers than a task has.
+    """Leave out metrics of other kinds of answers than a task has, and those of options that were not given.
 
     Args:
         values: by key of `METRICS`.
-        named: keys that a run's own results hold; without any, what has a value is of the task's kind.
+        named: keys that a run's own results hold, which tell the kind; where they do not, what has a value is of it.
     """
     own = set(named)
-    return {
-        key: value
-        for key, value in values.items()
-        if not METRICS[key].answers or (key in own if own else value is not None)
-    }
+    known = [set(METRICS[key].answers) for key in own if METRICS[key].answers]
+    kinds = set.intersection(*known) if known else set()
+
+    def fits(key: str, value: Any) -> bool:
+        metric = METRICS[key]
+        if metric.option and value is None:
+            return False
+        answers = set(metric.answers)
+        return not answers or key in own or (answers >= kinds if kinds else value is not None)
+
+    return {key: value for key, value in values.items() if fits(key, value)}
 
 
 def missing_forms(values: Mapping[str, Any]) -> list[str]:
@@ -224,8 +283,9 @@ def markdown_table() -> str:
     for row in ROWS:
         name = f"**`{row.key}`**" if row.headline else f"`{row.key}`"
         better = "" if row.direction == "none" else row.direction
-        links = ", ".join(f"[{anchor.replace('-', ' ')}](docs/validation.md#{anchor})" for anchor in row.validated)
-        meaning = _KEY.sub(r"`\g<0>`", row.description) + (f" [{links}]" if links else "")
+        links = [f"[{anchor.replace('-', ' ')}](docs/validation.md#{anchor})" for anchor in row.validated]
+        links += ["[verdict](docs/verdict.md)"] if set(READ) & row.forms.keys() else []
+        meaning = _KEY.sub(r"`\g<0>`", row.description) + (f" [{', '.join(links)}]" if links else "")
         lines.append(f"| {name} | {better} | {row.unit} | {row.form or ''} | {meaning} |")
     return "\n".join(lines) + "\n"
 

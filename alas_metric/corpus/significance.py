@@ -1,4 +1,4 @@
-"""Comparing two runs on the documents that both kept, DESIGN section 3, "Comparing models".
+"""Comparing two runs on the documents that both kept; in metrics that go without the filter, on all that both hold.
 
 The bootstrap is that of one run: 2,000 resamples of speakers where known for all documents, else of documents, with
 a fixed seed. Both runs are resampled alike, so that what makes a document hard for both cancels out. Ratios of sums
@@ -55,7 +55,7 @@ class Difference:
 
     Args:
         key: of `LAYERED`.
-        documents: that both kept and that define the metric in both.
+        documents: that both kept, or of a metric without the filter both hold, and that define it in both.
         clusters: speakers, or documents, that were resampled.
         first: headline of the first run on these documents, None if undefined.
         second: of the second run.
@@ -105,17 +105,22 @@ def paired_items(
         second: of the other's.
         threshold: of the answer filter.
     """
-    return _paired(_by_uid(first, threshold), _by_uid(second, threshold))
+    return _both_kept(_paired(_by_uid(first, threshold), _by_uid(second, threshold)))
 
 
 def _by_uid(run: Iterable[DocumentScores], threshold: float) -> dict[str, dict[str, Any]]:
-    """Return the items of a run's kept documents by their ids."""
-    return {item["uid"]: item for item in layer_items(run, threshold)}
+    """Return the items of a run's documents, kept or not, by their ids."""
+    return {item["uid"]: item for item in layer_items(run, threshold, "scorable")}
 
 
 def _paired(one: Mapping[str, dict[str, Any]], other: Mapping[str, dict[str, Any]]) -> tuple[Items, Items]:
     pairs = [_pair(one[uid], other[uid]) for uid in sorted(set(one) & set(other))]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _both_kept(pair: tuple[Items, Items]) -> tuple[Items, Items]:
+    both = [found for found in zip(*pair, strict=True) if found[0]["kept"] and found[1]["kept"]]
+    return [one for one, _ in both], [other for _, other in both]
 
 
 def _pair(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -146,13 +151,17 @@ def compare_runs(
     Raises:
         ValueError: If documents of one run differ in the number of layers.
     """
-    return _compared(paired_items(first, second, threshold), keys, resamples)
+    return _compared(_paired(_by_uid(first, threshold), _by_uid(second, threshold)), keys, resamples)
 
 
 def _compared(pair: tuple[Items, Items], keys: Sequence[str], resamples: int = RESAMPLES) -> dict[str, Difference]:
-    """Return what two runs differ by from their paired items."""
-    samples = [layer_samples(keys, items, resamples) for items in pair]
-    return {key: _difference(key, pair, [found.get(key) for found in samples]) for key in keys}
+    """Return what two runs differ by from their paired items, each metric on the documents that it is of."""
+    found: dict[str, Difference] = {}
+    for population, members in (("kept", _both_kept(pair)), ("scorable", pair)):
+        own = [key for key in keys if METRICS[key].population == population]
+        samples = [layer_samples(own, items, resamples) for items in members]
+        found |= {key: _difference(key, members, [each.get(key) for each in samples]) for key in own}
+    return {key: found[key] for key in keys}
 
 
 def _difference(key: str, pair: tuple[Items, Items], samples: Sequence[Samples | None]) -> Difference:

@@ -26,14 +26,18 @@ class Layers:
     Args:
         similarity: in each of `similarity.FORMS`, shape ``(layers, 3, N, T)``, on the device of the model.
         words: the word vectors, ``(layers, N, D)``, on the device; None where only similarities are known.
-        frames: the vectors at the audio positions, ``(layers, T, D)``, likewise.
+        frames: the vectors at the audio positions, ``(layers, T, D)``, likewise; not needed for timelines in
+            ``averages``.
+        averages: what `averaged` gives for a timeline.
+        readable: whether each position reads as each word, bool ``(layers, N, T)``; None where nothing was read.
     """
 
     similarity: Any
     words: Any = None
     frames: Any = None
-    _stretches: dict[int, Any] = field(default_factory=dict, repr=False)
-    _cosines: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+    averages: dict[Timeline, Any] = field(default_factory=dict, repr=False)
+    readable: Any = None
+    _cosines: dict[Timeline, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of_vectors(cls, words: Any, frames: Any, equal: Sequence[tuple[int, int]] = ()) -> Layers:
@@ -52,11 +56,9 @@ class Layers:
 
     def stretches(self, timeline: Timeline) -> Any:
         """Return the mean audio vector of each word's stretch, ``(layers, N, D)``, float32, on the device."""
-        if id(timeline) not in self._stretches:
-            xp = array_namespace(self.frames)
-            averaging = xp.asarray(timeline.averaging, device=device(self.frames))
-            self._stretches[id(timeline)] = xp.matmul(averaging, xp.astype(self.frames, xp.float32, copy=False))
-        return self._stretches[id(timeline)]
+        if timeline not in self.averages:
+            self.averages[timeline] = averaged(self.frames, timeline)
+        return self.averages[timeline]
 
     def cosines(self, timeline: Timeline) -> np.ndarray:
         """Return the cosines among centred words, at 0, and their stretches of audio, at 1: on the host.
@@ -64,19 +66,37 @@ class Layers:
         Returns:
             ``(layers, 2, 2, N, N)``.
         """
-        if id(timeline) not in self._cosines:
-            xp = array_namespace(self.frames)
+        if timeline not in self._cosines:
+            xp = array_namespace(self.words)
             every = xp.concat([directions(self.words), directions(self.stretches(timeline))], axis=1)
             cosines = on_host(xp.matmul(every, xp.matrix_transpose(every)))
             size = timeline.num_words
-            self._cosines[id(timeline)] = cosines.reshape(-1, 2, size, 2, size).swapaxes(2, 3)
-        return self._cosines[id(timeline)]
+            self._cosines[timeline] = cosines.reshape(-1, 2, size, 2, size).swapaxes(2, 3)
+        return self._cosines[timeline]
 
 
-def brief(values: Any) -> np.ndarray:
+def averaged(frames: Any, timeline: Timeline) -> Any:
+    """Return the mean audio vector of each word's stretch.
+
+    Args:
+        frames: the vectors at the audio positions, ``(..., T, D)``.
+        timeline: of the document.
+
+    Returns:
+        ``(..., N, D)``, float32, on the device of the frames.
+    """
+    xp = array_namespace(frames)
+    values = xp.astype(frames, xp.float32, copy=False)
+    weights = xp.asarray(timeline.averaging, device=device(frames))
+    # A product of everything with everything would multiply by zeros nearly always.
+    parts = [xp.matmul(weights[some, span], values[..., span, :]) for some, span in timeline.neighbours]
+    return xp.concat(parts, axis=-2)
+
+
+def brief(values: Any, digits: int = 8) -> np.ndarray:
     """Return numbers that came out of float32 with the eight digits that mean something: records stay small."""
     whole = np.asarray(values, np.float64)
-    return np.array([float(f"{value:.8g}") for value in whole.ravel().tolist()]).reshape(whole.shape)
+    return np.array([float(f"{value:.{digits}g}") for value in whole.ravel().tolist()]).reshape(whole.shape)
 
 
 class Measure(ABC):

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from array_api_compat import array_namespace, device
 
-from alas_metric.document.measure import Layers
+from alas_metric.document.layer_map import LayerMap
+from alas_metric.document.measure import Layers, averaged
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.paths import WordTiming, check_words
-from alas_metric.document.record import AlignmentRecord, Sums, check_sizes
+from alas_metric.document.record import CONFIDENCE, AlignmentRecord, Sums, check_sizes
 from alas_metric.document.similarity import in_all_forms, on_host, similarities
 from alas_metric.document.timeline import Timeline
 from alas_metric.errors import SkipDocument
@@ -35,6 +37,7 @@ class Measurement:
         references: N word timestamps by the name of their source; unusable ones are dropped unless primary.
         reference: the name of the primary one.
         keep: keep the raw and centred similarities, for pictures.
+        layer_map: compare every audio layer with every text layer too, on the primary reference.
 
     Raises:
         ValueError: If a size or ``frame_seconds`` is out of bounds.
@@ -57,6 +60,7 @@ class Measurement:
         references: Mapping[str, Sequence[WordTiming]],
         reference: str,
         keep: bool = False,
+        layer_map: bool = False,
     ) -> None:
         _check_grid(words, num_frames, frame_seconds)
         self.uid, self.words, self.reference, self.keep = uid, list(words), reference, keep
@@ -66,22 +70,44 @@ class Measurement:
             for name, timing in _usable_references(references, reference, len(words), num_frames * frame_seconds)
         }
         self.equal = _equal_words(words)
+        self._layers_at_once = _layers_at_once(len(words), num_frames)
+        self._waiting: list[tuple[Any, ...]] = []
+        self._readable: list[Any] = []
         self._kept: list[np.ndarray] = []
         self._found: dict[Key, list[Any]] = {}
+        self._layer_map = LayerMap(self.timelines[reference]) if layer_map else None
 
-    def __call__(self, layer: int, words: Any, frames: Any) -> None:
-        """Measure one layer.
+    def __call__(self, layer: int, words: Any, frames: Any, readable: Any = None) -> None:
+        """Measure one layer, together with those that come before or after it: many small steps cost more than few.
 
         Args:
             layer: its number, 0..L, in order.
             words: word vectors, ``(N, D)``.
-            frames: vectors at the audio positions, ``(T, D)``; same kind of array, same device.
+            frames: vectors at the audio positions, ``(T, D)``; same kind of array, same device. Nothing that is as
+                large outlives the call.
+            readable: whether each position reads as each word, bool ``(N, T)``; see `measures.lens`.
         """
-        words, frames = words[None], frames[None]
-        similarity = similarities(words, frames)
+        if self._waiting and device(self._waiting[0][0]) != device(words):
+            self._measure_waiting()
+        stretches = (averaged(frames, timeline) for timeline in self.timelines.values())
+        self._waiting.append((words, similarities(words, frames), *stretches))
+        self._readable += [] if readable is None else [readable]
+        if len(self._waiting) == self._layers_at_once:
+            self._measure_waiting()
+
+    def _measure_waiting(self) -> None:
+        """Measure the layers that wait."""
+        if not self._waiting:
+            return
+        xp = array_namespace(self._waiting[0][0])
+        words, similarity, *stretches = (xp.stack(parts) for parts in zip(*self._waiting, strict=True))
+        self._waiting.clear()
         if self.keep:
             self._kept.append(on_host(similarity))
-        self.add(Layers(in_all_forms(similarity, self.equal), words, frames))
+        averages = dict(zip(self.timelines.values(), stretches, strict=True))
+        readable = np.stack(self._readable) if self._readable else None
+        self._readable.clear()
+        self.add(Layers(in_all_forms(similarity, self.equal), words, averages=averages, readable=readable))
 
     def add(self, layers: Layers) -> None:
         """Measure a few layers."""
@@ -92,10 +118,13 @@ class Measurement:
                 timeline = self.timelines[name or self.reference]
                 for key, values in measure(layers, timeline).items():
                     self._found.setdefault((name, measure.name, key), []).append(values)
+        if self._layer_map is not None:
+            self._layer_map.add(layers)
 
     @property
     def similarity(self) -> np.ndarray:
         """The raw and centred similarities of all layers, ``(L + 1, 2, N, T)``, if they are kept."""
+        self._measure_waiting()
         return np.concatenate(self._kept)
 
     def record(self, transcript: str, **fields: Any) -> AlignmentRecord:
@@ -105,6 +134,7 @@ class Measurement:
             transcript: the text that the words come from.
             fields: further fields of `AlignmentRecord`: speaker, target, audio_answer, ...
         """
+        self._measure_waiting()
         sums: dict[str | None, Sums] = {}
         for (reference, measure, name), parts in self._found.items():
             whole = np.concatenate([on_host(part) for part in parts])
@@ -121,8 +151,14 @@ class Measurement:
             paths=by_document.pop("paths"),
             sums=by_document,
             reference_sums={name: found for name, found in sums.items() if name is not None},
-            **fields,
+            layer_maps={} if self._layer_map is None else {self.reference: self._layer_map.sums()},
+            **{"word_values": self._word_values(), **fields},
         )
+
+    def _word_values(self) -> dict[str, dict[str, list[float | None]]]:
+        """Return the confidences of the references that have any."""
+        found = {name: [word.confidence for word in timeline.words] for name, timeline in self.timelines.items()}
+        return {name: {CONFIDENCE: sure} for name, sure in found.items() if any(each is not None for each in sure)}
 
 
 def score_pair(
@@ -165,15 +201,15 @@ def score_pair(
         )
     measurement = Measurement(uid, words, values.shape[-1], frame_seconds, references, reference)
     check_sizes(len(words), values.shape[-1], values.shape[0])
-    for layers in _few_layers(values):
-        measurement.add(Layers(in_all_forms(layers, measurement.equal)))
+    step = _layers_at_once(len(words), values.shape[-1])
+    for begin in range(0, len(values), step):
+        measurement.add(Layers(in_all_forms(values[begin : begin + step], measurement.equal)))
     return measurement.record(transcript, **fields)
 
 
-def _few_layers(values: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield a few layers at a time, so that what is copied of them stays small for long audio."""
-    step = max(1, _LAYER_CELLS // values[0].size)
-    return (values[begin : begin + step] for begin in range(0, len(values), step))
+def _layers_at_once(num_words: int, num_frames: int) -> int:
+    """Return how many layers are measured together: what is copied of them stays small for long audio."""
+    return max(1, _LAYER_CELLS // (2 * num_words * num_frames))
 
 
 def _check_grid(words: Sequence[str], num_frames: int, frame_seconds: float) -> None:

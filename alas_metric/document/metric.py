@@ -100,6 +100,7 @@ class Metric:
         headline: whether models are compared by it.
         shown: whether the short tables of the terminal hold it.
         answers: kinds of answers that it needs, of ``free``, ``options`` and ``labels``; empty: every task reports it.
+        option: the model argument without which it is undefined; reports leave it out then.
         validated: sections of docs/validation.md that it rests on.
         row: key of the row that it is a form of; its own by default.
     """
@@ -119,6 +120,7 @@ class Metric:
     headline: bool = False
     shown: bool = False
     answers: tuple[str, ...] = ()
+    option: str = ""
     validated: tuple[str, ...] = ()
     row: str = ""
 

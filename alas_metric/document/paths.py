@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,19 @@ _SEARCH_CELLS = 2**18
 
 @dataclass(frozen=True)
 class WordTiming:
-    """When a word is spoken, in seconds from the beginning of the audio."""
+    """When a word is spoken, in seconds from the beginning of the audio.
+
+    Args:
+        word: as it is written.
+        start: its beginning.
+        end: its end.
+        confidence: how sure whoever placed it is, 0 to 1; None where that is not known.
+    """
 
     word: str
     start: float
     end: float
+    confidence: float | None = None
 
 
 def monotonic_alignment_search(similarity: npt.ArrayLike) -> np.ndarray:
@@ -107,7 +115,7 @@ def check_words(words: Sequence[WordTiming], duration: float) -> list[WordTiming
             raise ValueError(f"timestamps of word {index} ({word.word!r}) are not finite: {word.start}, {word.end}")
         if word.end < word.start:
             raise ValueError(f"word {index} ({word.word!r}) ends at {word.end} s before it starts at {word.start} s")
-    return [WordTiming(w.word, _clip(w.start, duration), _clip(w.end, duration)) for w in words]
+    return [replace(w, start=_clip(w.start, duration), end=_clip(w.end, duration)) for w in words]
 
 
 def _clip(seconds: float, duration: float) -> float:

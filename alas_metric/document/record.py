@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alas_metric.document.lens_table import LensTable
 from alas_metric.document.measure import MAX_SUM
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.paths import WordTiming
@@ -35,6 +36,8 @@ MAX_PATH_ENTRIES = 2**23
 """Layers times path length, of one kind of path."""
 MAX_LAYERS = 2**10
 """The bootstrap holds 2,000 values of each."""
+CONFIDENCE = "confidence"
+"""Among the values of a reference's words: how sure its source is of each, 0 to 1."""
 _ROUNDING = 1e-3
 """By how much a cosine may lie outside of -1 to 1."""
 Sums = dict[str, dict[str, np.ndarray]]
@@ -61,6 +64,8 @@ class AlignmentRecord:
             missing.
         sums: what the measures that need no word times left, see `alas_metric.document.measures`.
         reference_sums: by reference, what those left that do.
+        layer_maps: by reference, sums of every audio layer (downwards) with every text layer, float
+            ``(L + 1, L + 1)``, by the names of `alas_metric.document.layer_map`; empty unless they were asked for.
         speaker: who speaks, None if unknown.
         transcript_source: ``"dataset"`` or ``"whisper"``.
         instruction: the question or task of the prompts.
@@ -72,6 +77,7 @@ class AlignmentRecord:
             unreadable.
         word_values: by reference, then by name: a number of each word, None where there is none.
         num_tokens: how many tokens of the text prompt each word is, N numbers; None where that is not known.
+        lens: what each word's stretch of audio reads as in each layer; None unless it was asked for.
         settings: how the record came about, free-form.
         skipped: None, or why there is nothing to score: ``{"cause", "detail"}``.
     """
@@ -86,6 +92,7 @@ class AlignmentRecord:
     paths: dict[str, np.ndarray]
     sums: Sums = field(default_factory=dict)
     reference_sums: dict[str, Sums] = field(default_factory=dict)
+    layer_maps: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     speaker: str | None = None
     transcript_source: str = "dataset"
     instruction: str = ""
@@ -96,6 +103,7 @@ class AlignmentRecord:
     labels: dict[str, str | None] | None = None
     word_values: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
     num_tokens: list[int] | None = None
+    lens: LensTable | None = None
     settings: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] | None = None
 
@@ -178,6 +186,8 @@ class AlignmentRecord:
         data["paths"] = {kind: _steps(path) for kind, path in self.paths.items()}
         data["sums"] = _listed(self.sums)
         data["reference_sums"] = {name: _listed(sums) for name, sums in self.reference_sums.items()}
+        data["layer_maps"] = {name: _rows(maps) for name, maps in self.layer_maps.items()}
+        data["lens"] = None if self.lens is None else _lens_data(self.lens)
         text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -205,10 +215,13 @@ class AlignmentRecord:
         else:
             values["sums"] = _field(data, "sums", read_sums, {})
             values["reference_sums"] = _field(data, "reference_sums", _by_reference(references, read_sums), {})
+            values["layer_maps"] = _field(data, "layer_maps", _by_reference(references, read_sums.maps), {})
             values["word_values"] = _field(
                 data, "word_values", _by_reference(references, lambda v: _word_values(v, sizes[0])), {}
             )
             values["num_tokens"] = _field(data, "num_tokens", _optional(lambda v: _counts(v, sizes[0])), None)
+            sizes_of_lens = len(values["paths"]["raw"]), sizes[0]
+            values["lens"] = _field(data, "lens", _optional(lambda v: _lens(v, *sizes_of_lens)), None)
         if values["reference"] not in references:
             raise ValueError(f"record: reference {values['reference']!r} is not among {sorted(references)}")
         return cls(**values, references=references)
@@ -448,6 +461,16 @@ class _Sums:
             raise ValueError("expected frame hits of raw and centred similarities for each reference")
         return {name: self({"frame_hits": forms}) for name, forms in hits.items()}
 
+    def maps(self, value: Any) -> dict[str, np.ndarray]:
+        """Read what a layer map holds."""
+        found = _dict_of(_list_of(_list_of(_number)))(value)
+        for name, rows in found.items():
+            if {len(rows), *map(len, rows)} != {self.num_layers}:
+                raise ValueError(f"{name!r} needs {self.num_layers} rows of as many numbers, one per layer")
+            if any(abs(entry) > MAX_SUM for row in rows for entry in row):
+                raise ValueError(f"{name!r} holds a number outside {-MAX_SUM:g}..{MAX_SUM:g}")
+        return {name: np.array(rows) for name, rows in found.items()}
+
     def _numbers(self, measure: str, name: str, entries: list[float]) -> np.ndarray:
         if len(entries) != self.num_layers:
             raise ValueError(f"{measure!r}, {name!r} needs one number per layer ({self.num_layers})")
@@ -490,6 +513,43 @@ def _listed(sums: Sums) -> dict[str, dict[str, list[float]]]:
         measure: {name: np.asarray(values, np.float64).tolist() for name, values in named.items()}
         for measure, named in sums.items()
     }
+
+
+def _rows(maps: Mapping[str, np.ndarray]) -> dict[str, list[list[float]]]:
+    """Return tables of numbers as lists, whole ones without a point: there are many."""
+    return {
+        name: [[int(entry) if entry.is_integer() else entry for entry in row] for row in values.tolist()]
+        for name, values in maps.items()
+    }
+
+
+def _lens_data(lens: LensTable) -> dict[str, Any]:
+    found = ["".join("01"[int(entry)] for entry in row) for row in lens.found]
+    return {
+        "largest": lens.largest,
+        "first_tokens": list(lens.first_tokens),
+        "top_tokens": [list(row) for row in lens.top_tokens],
+        "found": found,
+    }
+
+
+def _lens(value: Any, num_layers: int, num_words: int) -> LensTable:
+    """Read what each word's stretch reads as in each layer."""
+    data = _dict_of(lambda entry: entry)(value)
+    largest, first, top, found = (
+        _field(data, name, read)
+        for name, read in (
+            ("largest", _count),
+            ("first_tokens", _list_of(_text)),
+            ("top_tokens", _list_of(_list_of(_text))),
+            ("found", _list_of(_text)),
+        )
+    )
+    if len(first) != num_words or [len(row) for row in (*top, *found)] != [num_words] * 2 * num_layers:
+        raise ValueError(f"expected {num_words} words in each of {num_layers} layers")
+    if len(top) != num_layers or any(set(row) - {"0", "1"} for row in found):
+        raise ValueError(f"expected {num_layers} layers, and 0 or 1 for each word that is found")
+    return LensTable(largest, first, top, np.array([[entry == "1" for entry in row] for row in found]))
 
 
 def _brief(value: Any) -> str:

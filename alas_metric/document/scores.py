@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from alas_metric.document.behaviour import modality_gap
+from alas_metric.document.conditions import conditions
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.timeline import Timeline
@@ -30,8 +32,10 @@ class DocumentScores:
         agreement: similarity of the two answers, None for closed or missing ones.
         labels: closed answers, see `AlignmentRecord`.
         similarities: free answers, see `AlignmentRecord`.
+        conditions: under which the record was made, see `document.conditions`.
         columns: values of each layer, float64 ``(L + 1,)``, by name; a name is absent where it is undefined. Names
             of what depends on the form of similarity end in it, see `similarity.FORMS`.
+        layer_map: sums of every audio layer with every text layer, see `AlignmentRecord`.
     """
 
     uid: str
@@ -44,7 +48,9 @@ class DocumentScores:
     agreement: float | None = None
     labels: dict[str, str | None] | None = None
     similarities: dict[str, float | None] = field(default_factory=dict)
+    conditions: dict[str, str] = field(default_factory=dict)
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    layer_map: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def num_layers(self) -> int:
@@ -61,9 +67,9 @@ class DocumentScores:
             ValueError: If it is undefined for this document.
         """
         from alas_metric.corpus.documents import document_curve
-        from alas_metric.figures.figures import layer_curves
+        from alas_metric.figures.figures import layer_curves, titled
 
-        return layer_curves(document_curve(self, key), key, title=self.uid)
+        return titled(layer_curves(document_curve(self, key), key), self.uid)
 
     def __repr__(self) -> str:
         what = f"skipped: {self.skipped}" if self.skipped else f"{self.num_layers} layers, {len(self.columns)} columns"
@@ -93,16 +99,19 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
     name = record.reference if reference is None else reference
     if name not in record.references:
         raise ValueError(f"document {record.uid!r} has no reference {name!r}, only {sorted(record.references)}")
+    answered = record.audio_answer is not None or record.text_answer is not None
     return DocumentScores(
         uid=record.uid,
         speaker=record.speaker,
         swapped=record.swapped,
         forced=record.forced,
-        answered=record.audio_answer is not None or record.text_answer is not None,
+        answered=answered,
         agreement=record.similarities.get("responses"),
-        labels=record.labels,
+        labels=record.labels if answered else None,
         similarities=dict(record.similarities),
+        conditions=conditions(record, name),
         columns=_columns(record, name),
+        layer_map=record.layer_maps.get(name, {}),
     )
 
 
@@ -114,4 +123,6 @@ def _columns(record: AlignmentRecord, name: str) -> dict[str, np.ndarray]:
         found = record.found(measure.name, name)
         if found and found.keys() >= set(measure.needed):
             columns |= measure.columns(found, timeline)
+    gap = modality_gap(record.labels, record.similarities)
+    columns |= {} if gap is None else {"modality_gap": gap}
     return {key: np.full(record.num_layers, value, dtype=np.float64) for key, value in columns.items()}

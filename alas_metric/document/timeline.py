@@ -17,10 +17,13 @@ from alas_metric.document.paths import (
     reference_path,
 )
 
+_NEIGHBOURS = 16
+"""Words whose stretches are averaged by one product of matrices."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Timeline:
-    """Word timestamps of one reference and what follows from them; see `Timeline.of`.
+    """Word timestamps of one reference and what follows from them; see `Timeline.of`. Equal only to itself.
 
     Args:
         words: N word timestamps in seconds, clipped to the audio.
@@ -110,3 +113,11 @@ class Timeline:
         weights = np.zeros((self.num_words, self.num_frames), np.float32)
         weights[words, positions] = 1
         return weights / weights.sum(axis=-1, keepdims=True)
+
+    @cached_property
+    def neighbours(self) -> list[tuple[slice, slice]]:
+        """A few words at a time, and from the first to the last of their stretches' positions."""
+        some = [slice(begin, begin + _NEIGHBOURS) for begin in range(0, self.num_words, _NEIGHBOURS)]
+        return [
+            (words, slice(int(self.stretches[words, 0].min()), int(self.stretches[words, 1].max()))) for words in some
+        ]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from alas_metric.corpus.metrics import METRICS
@@ -31,10 +32,12 @@ from alas_metric.figures.style import (
     VERMILION,
     axis_label,
     floats,
+    metric_name,
     new_figure,
-    plain,
     save,
+    shortened,
     styled,
+    titled,
 )
 from alas_metric.results.dumps import ENVELOPE_SECONDS, Dump
 
@@ -46,12 +49,16 @@ __all__ = [
     "form_curves",
     "layer_curves",
     "save",
+    "titled",
 ]
 
 DEFAULT_LAYERS = (0, 5, 10, -1)
 _WORD_INCHES = 0.067
 _PANEL_INCHES = (0.75, 1.75)
 _LABELLED_WORDS = 26
+# Of the picture's axes, and of its words: a letter's width, a line's height.
+_AXIS_INCHES, _LETTER_INCHES, _LINE_INCHES = 2.65, 0.042, 0.085
+_EDGE = "#03050F"
 _CURVE_INCHES = 2.25
 _BASELINE_LOOKS = {
     RANDOM: (GREY, "--"),
@@ -66,12 +73,16 @@ _BAR = "#C8C8C8"
 
 
 def alignment_picture(
-    dump: Dump | AlignmentRecord, layers: Sequence[int] | None = None, reference: str | None = None, form: str = "raw"
+    dump: Dump | AlignmentRecord,
+    layers: Sequence[int] | None = None,
+    reference: str | None = None,
+    form: str = "raw",
+    names: Sequence[str] = (),
 ) -> Figure:
     """Draw the similarity of words and audio at chosen layers; figure 2 of Mousavi et al. 2025.
 
     Seconds run to the right and words downwards; the reference path is white, the path that was found red, the
-    waveform stands above.
+    waveform with its words stands above.
 
     Args:
         dump: similarities of the document with its record; or the record alone, and the paths are drawn on the times
@@ -80,6 +91,7 @@ def alignment_picture(
             are so many.
         reference: name of the word timestamps, the record's primary ones by default.
         form: of similarity, of `similarity.FORMS`.
+        names: stand above the picture beside the document's id: the model, the task.
 
     Raises:
         ValueError: If the document has no such layer, reference or form.
@@ -100,15 +112,18 @@ def alignment_picture(
     panel = float(np.clip(record.num_words * _WORD_INCHES, *_PANEL_INCHES))
     width = float(np.clip(panel / record.num_words * 36, 1.4, 2.2))
     with styled():
-        figure = new_figure(0.75 + (panel + 0.22) * len(chosen))
-        heights = [*([0.35] if isinstance(dump, Dump) else []), *[panel] * len(chosen)]
+        heard = isinstance(dump, Dump)
+        figure = new_figure((1.15 if heard else 0.85) + (panel + 0.22) * len(chosen))
+        heights = [*([0.35] if heard else []), *[panel] * len(chosen)]
         axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+        _title_picture(figure, record.uid, names)
         if isinstance(dump, Dump):
             _draw_waveform(axes[0], dump, words, duration)
+            _write_words(axes[0], words, duration)
         for axis, layer in zip(axes[-len(chosen) :], chosen, strict=True):
             if isinstance(dump, Dump):
                 similarity = in_all_forms(dump.similarity[layer].astype(np.float32))[FORMS.index(form)]
-                _draw_similarity(figure, axis, similarity, duration)
+                _draw_similarity(figure, axis, similarity, duration, "cosine" if form == "raw" else form)
             else:
                 _draw_times(axis, words, duration)
             for path, colour, scale, label in (
@@ -161,9 +176,28 @@ def _draw_waveform(axis: Axes, dump: Dump, words: Sequence[WordTiming], duration
     axis.tick_params(axis="x", length=0)
 
 
-def _draw_similarity(figure: Figure, axis: Axes, similarity: np.ndarray, duration: float) -> None:
+def _title_picture(figure: Figure, uid: str, names: Sequence[str]) -> None:
+    """Say what is seen: the document, below it the names."""
+    lines = [shortened(uid, 60), ", ".join(shortened(name, 40) for name in names)]
+    figure.suptitle("\n".join(line for line in lines if line), x=0.01, ha="left", fontsize=6)
+
+
+def _write_words(axis: Axes, words: Sequence[WordTiming], duration: float) -> None:
+    """Write the words above the waveform, upright where one is wider than its time; only as many as have room."""
+    wide = any(len(word.word) * _LETTER_INCHES * duration > (word.end - word.start) * _AXIS_INCHES for word in words)
+    free = -np.inf
+    for word in words:
+        middle = (word.start + word.end) / 2
+        if wide and middle < free:
+            continue
+        free = middle + _LINE_INCHES * duration / _AXIS_INCHES
+        text = axis.text(middle, 1.0, shortened(word.word, 14), transform=axis.get_xaxis_transform())
+        text.set(fontsize=5, ha="center", va="bottom", rotation=90 * wide)
+
+
+def _draw_similarity(figure: Figure, axis: Axes, similarity: np.ndarray, duration: float, label: str) -> None:
     """Draw similarities (N, T); the scale leaves out the rare extremes, which would grey all the rest."""
-    low, high = (float(value) for value in np.percentile(similarity, [1, 99.5]))
+    low, high = (float(value) for value in np.percentile(similarity, [5, 99.5]))
     axis.spines[:].set_visible(False)
     image = axis.imshow(
         similarity,
@@ -178,7 +212,7 @@ def _draw_similarity(figure: Figure, axis: Axes, similarity: np.ndarray, duratio
     bar.outline.set_visible(False)
     bar.set_ticks(list(image.get_clim()), labels=[f"{value:.2f}" for value in image.get_clim()])
     bar.ax.tick_params(length=0, labelsize=5, pad=1)
-    bar.set_label("cosine", fontsize=5, labelpad=-8)
+    bar.set_label(label, fontsize=5, labelpad=-8)
 
 
 def _draw_times(axis: Axes, words: Sequence[WordTiming], duration: float) -> None:
@@ -207,6 +241,7 @@ def _draw_path(
         color=colour,
         linewidth=width,
         label=name,
+        path_effects=[withStroke(linewidth=width + 0.8, foreground=_EDGE)],
     )
 
 
@@ -214,14 +249,10 @@ def _label_words(axis: Axes, words: Sequence[str]) -> None:
     """Label the rows, where there are too many of them only some."""
     step = -(-len(words) // _LABELLED_WORDS)
     shown = range(0, len(words), step)
-    axis.set_yticks(list(shown), labels=[_short(words[index]) for index in shown], fontsize=5)
+    axis.set_yticks(list(shown), labels=[shortened(words[index], 14) for index in shown], fontsize=5)
     axis.tick_params(axis="y", length=1.5, pad=1)
     if step > 1:
         axis.set_ylabel(f"every {step}{'nd' if step == 2 else 'rd' if step == 3 else 'th'} word", fontsize=5)
-
-
-def _short(word: str, longest: int = 14) -> str:
-    return plain(word if len(word) <= longest else f"{word[: longest - 1]}…")
 
 
 def _legend_paths(figure: Figure, axis: Axes) -> None:
@@ -230,10 +261,10 @@ def _legend_paths(figure: Figure, axis: Axes) -> None:
     figure.legend(
         handles,
         labels,
-        loc="outside upper right",
+        loc="outside lower center",
         ncols=2,
         frameon=True,
-        facecolor="#0B2A55",
+        facecolor="#0A2A5E",
         edgecolor="none",
         labelcolor="white",
         borderpad=0.5,
@@ -242,7 +273,7 @@ def _legend_paths(figure: Figure, axis: Axes) -> None:
     )
 
 
-def layer_curves(curve: Mapping[str, Any], key: str, best_layer: int | None = None, title: str = "") -> Figure:
+def layer_curves(curve: Mapping[str, Any], key: str, best_layer: int | None = None) -> Figure:
     """Draw a metric over layers with its 95 % band and what it is to be compared with.
 
     Figure 3 of Mousavi et al. 2025.
@@ -251,8 +282,7 @@ def layer_curves(curve: Mapping[str, Any], key: str, best_layer: int | None = No
         curve: one entry of ``summarise(...)["layers"]``: ``values``, ``low`` and ``high`` of each layer, and
             ``baselines``, values of each layer by label.
         key: the metric, of `corpus.METRICS`.
-        best_layer: is marked.
-        title: above the figure.
+        best_layer: the one with the highest skill, is marked.
 
     Raises:
         ValueError: If the metric is undefined in every layer.
@@ -266,12 +296,10 @@ def layer_curves(curve: Mapping[str, Any], key: str, best_layer: int | None = No
             _draw_baseline(axis, label, floats(baseline))
         _shade_layer_0(axis)
         band = "95 % interval" if np.isfinite(low).any() else ""  # one document has none
-        _draw_curve(axis, values, low, high, BLUE, METRICS[key].form or "value", band)
+        _draw_curve(axis, values, low, high, BLUE, metric_name(key), band)
         _mark_best(axis, values, best_layer)
         _label_layers(axis, key, len(values))
-        if title:
-            axis.set_title(plain(title))
-        figure.legend(loc="outside lower center", ncols=3, handlelength=1.8, columnspacing=1.2)
+        figure.legend(loc="outside lower center", ncols=2, handlelength=1.8, columnspacing=1.2)
     return figure
 
 
@@ -296,7 +324,9 @@ def form_curves(curves: Mapping[str, Mapping[str, Any]], key: str) -> Figure:
         for form, (values, low, high) in drawn.items():
             _draw_curve(axis, values, low, high, _FORM_COLOURS[form], form)
         _label_layers(axis, key, max(len(values) for values, _, _ in drawn.values()))
-        figure.legend(loc="outside lower center", ncols=4, handlelength=1.8, columnspacing=1.2)
+        figure.legend(
+            loc="outside lower center", ncols=4, handlelength=1.8, columnspacing=1.2, title=METRICS[key].title
+        )
     return figure
 
 
@@ -352,8 +382,12 @@ def _mark_best(axis: Axes, values: np.ndarray, best_layer: int | None) -> None:
         markersize=5,
         color=VERMILION,
         linestyle="none",
-        label=f"best layer ({best_layer})",
+        label=_best(best_layer),
     )
+
+
+def _best(layer: int) -> str:
+    return f"best layer by skill: {layer}"
 
 
 def document_histogram(values: Mapping[str, Sequence[float]], label: str, lines: Mapping[str, float]) -> Figure:
@@ -435,10 +469,10 @@ def document_fan(values: np.ndarray, key: str, best_layer: int | None = None) ->
                 label=f"{name} of documents",
             )
             axis.vlines(0, quantiles[low, 0], quantiles[high, 0], color=BLUE, alpha=alpha, linewidth=5)
-        axis.plot(layers[1:], quantiles[2, 1:], color=BLUE, label="median")
+        axis.plot(layers[1:], quantiles[2, 1:], color=BLUE, label=f"{metric_name(key)}: median")
         axis.plot(layers[:1], quantiles[2, :1], color=BLUE, marker="_", markersize=6)
         if best_layer is not None:
-            axis.axvline(best_layer, color=VERMILION, linestyle=":", linewidth=1.0, label=f"best layer ({best_layer})")
+            axis.axvline(best_layer, color=VERMILION, linestyle=":", linewidth=1.0, label=_best(best_layer))
         _label_layers(axis, key, len(layers))
         figure.legend(loc="outside lower center", ncols=2, handlelength=1.8)
     return figure

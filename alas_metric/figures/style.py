@@ -25,8 +25,8 @@ COLUMN_INCHES = 3.3
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#767676"
 FOUND = "#FF3B30"
 REFERENCE = "#FFFFFF"
-# Stays dark enough for a white line and blue enough for a red one, also where red and green look the same.
-SIMILARITY = LinearSegmentedColormap.from_list("similarity", ["#050A1C", "#0B2A55", "#1F5F9E", "#86BDE6"])
+# From black to nearly white without red; the two lines have a dark edge, which keeps the white one visible.
+SIMILARITY = LinearSegmentedColormap.from_list("similarity", ["#03050F", "#0A2A5E", "#1E78B4", "#6CC8D8", "#E4F7D2"])
 # Words are of any script: the first font with a glyph draws it. SVG files hold text, which the viewer's fonts draw.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Hiragino Sans", "Microsoft YaHei", "Arial Unicode MS")
 
@@ -45,6 +45,7 @@ _SETTINGS: Any = {
     "xtick.labelsize": 6,
     "ytick.labelsize": 6,
     "legend.fontsize": 6,
+    "legend.title_fontsize": 6,
     "legend.frameon": False,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
@@ -57,7 +58,10 @@ _SETTINGS: Any = {
     "lines.linewidth": 1.2,
     "svg.fonttype": "none",
     "svg.hashsalt": "alas",  # no random ids: versions of a figure can be compared
+    "pdf.fonttype": 42,  # text stays text, as publishers ask
 }
+_NO_DATE: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""Equal figures are equal files."""
 
 
 def styled() -> Any:
@@ -98,6 +102,19 @@ def floats(values: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
+def metric_name(key: str) -> str:
+    """Return a metric's title with the form of similarity that it is read in.
+
+    Example:
+        >>> [metric_name(key) for key in ("alas", "alas_skill", "alas_skill_centred", "cka")]
+        ['ALAS, raw', 'ALAS skill, standardised', 'ALAS skill, centred', 'CKA']
+    """
+    metric = METRICS[key]
+    return (
+        metric.title if metric.form is None or metric.title.endswith(metric.form) else f"{metric.title}, {metric.form}"
+    )
+
+
 def axis_label(key: str) -> str:
     """Return a metric's axis label with unit and direction.
 
@@ -112,13 +129,24 @@ def axis_label(key: str) -> str:
     return f"{metric.title}{with_unit(metric.unit)}{direction}"
 
 
+def titled(figure: Figure, *names: str) -> Figure:
+    """Write above a figure what it is of, such as the model and the task, and return it."""
+    figure.axes[0].set_title(", ".join(shortened(name, 40) for name in names), fontsize=6)
+    return figure
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return a text of others, at most so long, as `plain` gives it."""
+    return plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
 def plain(text: str) -> str:
     """Return a text of others as matplotlib shows it as it is, and as SVG can hold it."""
     # A dollar sign would begin a formula.
     return printable(text).replace("$", r"\$")
 
 
-def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg", "pdf")) -> list[Path]:
     """Write a figure and return the files, one for each format.
 
     Args:
@@ -133,6 +161,5 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in formats]
     with styled():
         for path in paths:
-            metadata = {"Date": None} if path.suffix == ".svg" else None
-            figure.savefig(path, dpi=300, metadata=metadata)
+            figure.savefig(path, dpi=300, metadata=_NO_DATE.get(path.suffix))
     return paths

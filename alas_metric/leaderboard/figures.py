@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.metrics import METRICS, RANKING
 from alas_metric.corpus.significance import Difference
 from alas_metric.figures.style import (
     BLUE,
@@ -26,6 +27,7 @@ from alas_metric.figures.style import (
 from alas_metric.leaderboard.entry import Entry
 from alas_metric.numbers import with_unit
 
+GAP = "modality_gap"
 _COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY)
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _DASHES = ("-", "--", ":", "-.")
@@ -64,13 +66,80 @@ def _draw_model(axis: Axes, entry: Entry, key: str, number: int) -> None:
     curve = entry.layers[key]
     values, low, high = (_floats(curve[name]) for name in ("values", "low", "high"))
     depth = np.arange(len(values)) / entry.num_layers
-    colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
-    dash = _DASHES[number // len(_COLOURS) % len(_DASHES)]
+    colour, marker, dash = _look(number)
     axis.fill_between(depth[1:], low[1:], high[1:], color=colour, alpha=0.15, linewidth=0)
-    label = plain(entry.model)
-    label = f" {label}" if label.startswith("_") else label  # which would hide it
-    axis.plot(depth[1:], values[1:], color=colour, marker=marker, markersize=3, linestyle=dash, label=label)
+    axis.plot(
+        depth[1:], values[1:], color=colour, marker=marker, markersize=3, linestyle=dash, label=_label(entry.model)
+    )
     axis.plot(depth[:1], values[:1], color=colour, marker=marker, markersize=4, markerfacecolor="white", linestyle="")
+
+
+def _look(number: int) -> tuple[str, str, str]:
+    """Return colour, marker and dash of a row."""
+    dash = _DASHES[number // len(_COLOURS) % len(_DASHES)]
+    return _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)], dash
+
+
+def _label(model: str) -> str:
+    label = plain(model)
+    return f" {label}" if label.startswith("_") else label  # which would hide it
+
+
+def alignment_and_gap(models: Mapping[str, Mapping[str, Any]], key: str, title: str = "") -> Figure:
+    """Draw each model as a point: how it aligns, and how much less it makes of the audio than of the transcript.
+
+    Args:
+        models: ``values`` and ``intervals`` by the name of the model, as `leaderboard.board_data` gives them; those
+            without either value are left out.
+        key: the metric of alignment, of `corpus.METRICS`.
+        title: above the figure.
+
+    Raises:
+        ValueError: If no model has both values.
+    """
+    axes = (key, GAP)
+    defined = {name: entry for name, entry in models.items() if has_both([entry], key)}
+    if not defined:
+        raise ValueError(f"no model has both {key} and {GAP}: does the task have gold answers, was any document kept?")
+    with styled():
+        figure = new_figure(2.3 + 0.12 * len(defined))
+        axis = figure.subplots()
+        axis.axhline(0, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
+        if METRICS[key].zero:
+            axis.axvline(0, color=GREY, linewidth=0.8, linestyle="--", zorder=0)
+        for number, (name, entry) in enumerate(defined.items()):
+            across, up = (_point(entry, each) for each in axes)
+            colour, marker, _ = _look(number)
+            axis.errorbar(
+                *(across[0], up[0], up[1], across[1]),
+                color=colour,
+                marker=marker,
+                markersize=4,
+                linestyle="",
+                elinewidth=0.9,
+                label=_label(name),
+            )
+        axis.set_xlabel(axis_label(key))
+        axis.set_ylabel(axis_label(GAP))
+        axis.set_title(plain(title))
+        figure.legend(loc="outside lower center", ncols=1 + (len(defined) > 3))
+    return figure
+
+
+def alignment_key(ranked_by: str) -> str:
+    """Return the metric of alignment that is drawn: that of the ranks, if it is one of layers."""
+    return ranked_by if METRICS[ranked_by].curve else RANKING
+
+
+def has_both(entries: Iterable[Mapping[str, Any]], key: str) -> bool:
+    """Return whether one of the models has a value of alignment and one of the gap."""
+    return any(entry["values"].get(key) is not None and entry["values"].get(GAP) is not None for entry in entries)
+
+
+def _point(entry: Mapping[str, Any], key: str) -> tuple[float, np.ndarray | None]:
+    """Return a value, and how far below and above its interval ends, shape ``(2, 1)``; None without one."""
+    value, (low, high) = entry["values"][key], entry["intervals"].get(key, (None, None))
+    return value, None if low is None or high is None else np.array([[max(0, value - low)], [max(0, high - value)]])
 
 
 def layer_differences(difference: Difference, first: str, second: str) -> Figure:

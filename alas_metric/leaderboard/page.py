@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,12 +19,16 @@ from typing import Any
 import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from alas_metric.corpus.layers import is_defined
 from alas_metric.corpus.metrics import METRICS, ROWS, in_all_forms
-from alas_metric.figures.style import axis_label
+from alas_metric.figures.style import axis_label, styled
+from alas_metric.leaderboard.figures import GAP, alignment_and_gap, alignment_key, has_both
+from alas_metric.leaderboard.views import View
 from alas_metric.numbers import number, p_value
 from alas_metric.results.dumps import Dump, read_dump
+from alas_metric.web import asset, colours, json_island
 
 PICTURES_PER_TASK = 2
 MAX_PICTURE_BYTES = 3_000_000
@@ -58,7 +60,9 @@ class Picture:
         return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
-def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> str:
+def board_page(
+    board: Mapping[str, Any], pictures: Sequence[Picture] = (), views: Mapping[str, View] | None = None
+) -> str:
     """Return the page.
 
     Args:
@@ -67,6 +71,7 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
             ``distinctions`` and ``cautions`` by task, ``sorted_by``, ``ranked_by``, ``threshold``, ``significant``,
             ``mixed``, ``messages``; and, if there is one, ``command``, which made it.
         pictures: see `dump_pictures`.
+        views: pages beside it, by task; see `task_views`.
 
     Returns:
         HTML, about 1 MB without pictures.
@@ -89,18 +94,15 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
         board=board,
         tasks=[_task(board, task, pictures) for task in tasks],
         overview=_overview(board, tasks) if len(tasks) > 1 else None,
-        curves=Markup(_json(_curves(board, tasks))),
+        curves=json_island(_curves(board, tasks)),
         metrics=_metrics(board, tasks),
+        views=views or {},
         explained=[row for row in ROWS if row.headline],
-        style=Markup(_asset("page.css")),
-        script=Markup(_asset("page.js")),
+        style=Markup(colours() + asset("alas_metric.leaderboard", "page.css")),
+        script=Markup(asset("alas_metric.leaderboard", "page.js")),
         library=Markup(_library()),
         libraries=f"Vega-Lite {vl_convert.get_vegalite_versions()[-1]} (vl-convert {version('vl-convert-python')})",
     )
-
-
-def _asset(name: str) -> str:
-    return (resources.files("alas_metric.leaderboard") / "assets" / name).read_text(encoding="utf-8")
 
 
 @cache
@@ -109,19 +111,13 @@ def _library() -> str:
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
 
 
-def _json(value: Any) -> str:
-    """Return JSON that cannot end the script element that it stands in."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
 def _tasks(board: Mapping[str, Any]) -> list[str]:
     """Return the tasks that a model has, in the order of the rows."""
     found = (task for row in board["rows"] for task, entry in row["tasks"].items() if entry is not None)
     return list(dict.fromkeys(found))
 
 
-def _entries(board: Mapping[str, Any], task: str) -> list[tuple[str, Mapping[str, Any]]]:
+def entries_of_task(board: Mapping[str, Any], task: str) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the models that have the task, in the order of the rows."""
     rows = ((str(row["model"]), row["tasks"].get(task)) for row in board["rows"])
     return [(model, entry) for model, entry in rows if entry is not None]
@@ -133,7 +129,7 @@ def _entries(board: Mapping[str, Any], task: str) -> list[tuple[str, Mapping[str
 def _task(board: Mapping[str, Any], task: str, pictures: Sequence[Picture]) -> dict[str, Any]:
     """Return what the sections of a task show."""
     column = next(column for column in board["columns"] if column["key"] == board["sorted_by"]["column"])
-    entries = _entries(board, task)
+    entries = entries_of_task(board, task)
     pairs = [pair for pair in board["pairs"] if pair["task"] == task]
     metrics = sorted({pair["metric"] for pair in pairs}, key=lambda key: (key != board["ranked_by"], key))
     own = [picture for picture in pictures if picture.task == task]
@@ -148,6 +144,7 @@ def _task(board: Mapping[str, Any], task: str, pictures: Sequence[Picture]) -> d
         "caution": board["cautions"].get(task, ""),
         "pairs": [(key, [pair for pair in pairs if pair["metric"] == key]) for key in metrics],
         "distinctions": board["distinctions"].get(task, {}),
+        "gap": _gap_picture(board, task),
         "documents": [(uid, [p for p in own if p.uid == uid]) for uid in dict.fromkeys(p.uid for p in own)],
     }
 
@@ -163,6 +160,20 @@ def _sorted(
         return value is None, sign * (value or 0)
 
     return sorted(entries, key=place)
+
+
+def _gap_picture(board: Mapping[str, Any], task: str) -> Picture | None:
+    """Draw alignment against the modality gap; None where no model has both."""
+    models, key = dict(entries_of_task(board, task)), alignment_key(board["ranked_by"])
+    if not has_both(models.values(), key):
+        return None
+    told = (
+        f"{model}: {name} {shown(entry['values'].get(each))}"
+        for model, entry in models.items()
+        for each, name in ((key, METRICS[key].title), (GAP, METRICS[GAP].title))
+    )
+    description = f"{METRICS[GAP].title} over {METRICS[key].title}. {'; '.join(told)}"
+    return Picture(task, "", "", _png(alignment_and_gap(models, key, task)), description)
 
 
 def _overview(board: Mapping[str, Any], tasks: Sequence[str]) -> list[tuple[str, list[Any]]]:
@@ -213,7 +224,7 @@ def _metrics(board: Mapping[str, Any], tasks: Sequence[str]) -> list[dict[str, A
     return [
         {"name": row.title, "keys": {METRICS[key].form or "": key for key in in_all_forms(row)}}
         for row in rows
-        if any(is_defined(entry["layers"].get(row.key)) for task in tasks for _, entry in _entries(board, task))
+        if any(is_defined(entry["layers"].get(row.key)) for task in tasks for _, entry in entries_of_task(board, task))
     ]
 
 
@@ -234,7 +245,7 @@ def _curves(board: Mapping[str, Any], tasks: Sequence[str]) -> dict[str, Any]:
                     for key in keys
                     if is_defined(entry["layers"].get(key))
                 }
-                for model, entry in _entries(board, task)
+                for model, entry in entries_of_task(board, task)
             }
             for task in tasks
         },
@@ -263,7 +274,7 @@ def dump_pictures(board: Mapping[str, Any], messages: list[str]) -> list[Picture
     drawn: list[Picture] = []
     left = MAX_PICTURE_BYTES
     for task in _tasks(board):
-        for model, path in _chosen_dumps(_entries(board, task)):
+        for model, path in _chosen_dumps(entries_of_task(board, task)):
             try:
                 picture = _picture(task, model, read_dump(path))
             except (OSError, ValueError) as error:
@@ -288,17 +299,21 @@ def _chosen_dumps(entries: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[
 
 def _picture(task: str, model: str, dump: Dump) -> Picture:
     from alas_metric.figures.figures import alignment_picture, choose_layers
-    from alas_metric.figures.style import styled
 
     layers = choose_layers(None, dump.record.num_layers)
-    figure, buffer = alignment_picture(dump, layers), io.BytesIO()
-    with styled():
-        figure.savefig(buffer, dpi=_DOTS_PER_INCH, format="png")
+    figure = alignment_picture(dump, layers, names=(model, task))
     description = (
         f"Similarity of the {dump.record.num_words} words of {dump.record.uid} with its audio in layers "
         f"{', '.join(map(str, layers))} of {model}; reference path white, found path red. {_titles(figure)}"
     )
-    return Picture(task, model, dump.record.uid, buffer.getvalue(), description)
+    return Picture(task, model, dump.record.uid, _png(figure), description)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    with styled():
+        figure.savefig(buffer, dpi=_DOTS_PER_INCH, format="png")
+    return buffer.getvalue()
 
 
 def _titles(figure: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ class TaskComparison:
         task: name of the task.
         first: name of the first run.
         second: of the second.
+        verdicts: what is found of each of the two, see `corpus.verdict`.
+        signatures: what decides the values of each, see `corpus.signature`.
         differences: first minus second, by metric.
         changes: of every document that both kept, the largest first.
         only_first: documents that only the first run kept.
@@ -43,6 +45,8 @@ class TaskComparison:
     task: str
     first: str
     second: str
+    verdicts: tuple[Mapping[str, Any], Mapping[str, Any]]
+    signatures: tuple[str, str]
     differences: dict[str, Difference]
     changes: list[DocumentChange]
     only_first: int
@@ -92,11 +96,16 @@ def _model(board: Board, folder: Path) -> str:
 
 
 def _compare(board: Board, task: str, first: str, second: str) -> TaskComparison:
-    runs = [board.entries[model, task].documents for model in (first, second)]
+    entries = [board.entries[model, task] for model in (first, second)]
+    runs = [entry.documents for entry in entries]
+    told = (entries[0].layers["verdicts"], entries[1].layers["verdicts"])
     differences = compare_runs(runs[0], runs[1], COMPARED, board.threshold)
     changes = document_changes(runs[0], runs[1], RANKING, board.threshold)
     one, other = ({scores.uid for scores in run if kept(scores, board.threshold)} for run in runs)
-    return TaskComparison(task, first, second, differences, changes, len(one - other), len(other - one))
+    signatures = (entries[0].signature, entries[1].signature)
+    return TaskComparison(
+        task, first, second, told, signatures, differences, changes, len(one - other), len(other - one)
+    )
 
 
 def headline_rows(found: TaskComparison) -> list[dict[str, Any]]:
@@ -105,7 +114,7 @@ def headline_rows(found: TaskComparison) -> list[dict[str, Any]]:
     for key, difference in found.differences.items():
         row = {"task": found.task, "metric": key, "better": METRICS[key].direction, **asdict(difference)}
         del row["key"], row["layers"]
-        rows.append(row)
+        rows.append(row | _signed(found))
     return rows
 
 
@@ -113,12 +122,13 @@ def layer_rows(found: TaskComparison) -> list[dict[str, Any]]:
     """Return one flat row a metric and layer; none for models of different depth."""
     rows = []
     for key, difference in found.differences.items():
-        if difference.layers is None:
+        if difference.layers is None or not METRICS[key].curve:
             continue
         ends = zip(difference.layers.values, difference.layers.low, difference.layers.high, strict=True)
         for layer, (value, low, high) in enumerate(ends):
             rows.append(
                 {"task": found.task, "metric": key, "layer": layer, "difference": value, "low": low, "high": high}
+                | _signed(found)
             )
     return rows
 
@@ -128,8 +138,13 @@ def document_rows(found: TaskComparison) -> list[dict[str, Any]]:
     return [
         {"task": found.task, "uid": each.uid, "metric": RANKING, "first": each.first, "second": each.second}
         | {"difference": each.change}
+        | _signed(found)
         for each in found.changes
     ]
+
+
+def _signed(found: TaskComparison) -> dict[str, str]:
+    return dict(zip(("signature_first", "signature_second"), found.signatures, strict=True))
 
 
 ROWS: dict[str, Callable[[TaskComparison], list[dict[str, Any]]]] = {
@@ -151,6 +166,8 @@ def comparison_data(found: Sequence[TaskComparison], board: Board) -> dict[str, 
                 "task": each.task,
                 "first": each.first,
                 "second": each.second,
+                "verdicts": list(each.verdicts),
+                "signatures": list(each.signatures),
                 "kept_only_by_first": each.only_first,
                 "kept_only_by_second": each.only_second,
                 "differences": {key: asdict(difference) for key, difference in each.differences.items()},
@@ -159,6 +176,12 @@ def comparison_data(found: Sequence[TaskComparison], board: Board) -> dict[str, 
             for each in found
         ],
     }
+
+
+def verdict_lines(found: TaskComparison) -> list[str]:
+    """Return what is found of both in words."""
+    names = (found.first, found.second)
+    return [f"{name}, {found.task}: {each['text']}" for name, each in zip(names, found.verdicts, strict=True)]
 
 
 def terminal_tables(found: TaskComparison, most: int = 5) -> list[Table]:
@@ -177,11 +200,14 @@ def _headlines(found: TaskComparison) -> Table:
 
 
 def _caption(found: TaskComparison) -> str:
-    return (
+    signatures = zip((found.first, found.second), found.signatures, strict=True)
+    said = (
         f"On the documents that both kept; {found.only_first} more only the first kept, {found.only_second} only the "
-        f"second. p is not corrected for several metrics; below {SIGNIFICANT:g} is significant. "
+        "second. The modality gap is on all that both hold. p is not corrected for several metrics; below "
+        f"{SIGNIFICANT:g} is significant. "
         f"{few_clusters((each.clusters, each.documents) for each in found.differences.values())}".strip()
     )
+    return said + "".join(f"\n{name}: {each}" for name, each in signatures)
 
 
 def _defined(found: TaskComparison, keys: Iterable[str]) -> dict[str, Difference]:
@@ -190,7 +216,7 @@ def _defined(found: TaskComparison, keys: Iterable[str]) -> dict[str, Difference
 
 
 def _layers(found: TaskComparison) -> list[Table]:
-    differences = _defined(found, HEADLINES)
+    differences = _defined(found, [key for key in HEADLINES if METRICS[key].curve])
     depth = max((len(each.layers.values) for each in differences.values() if each.layers is not None), default=0)
     if not depth:
         return []

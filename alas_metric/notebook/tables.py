@@ -28,11 +28,9 @@ class RunTables:
 
     Args:
         report: what `alas report` writes of it.
-        reference: name of the word timestamps; None: each record's primary one.
     """
 
     report: Report
-    reference: str | None = None
 
     @property
     def run(self) -> Run:
@@ -90,19 +88,16 @@ class RunTables:
         Raises:
             ValueError: If it is undefined in every layer, or is no such metric.
         """
-        from alas_metric.figures.figures import layer_curves
+        from alas_metric.figures.figures import layer_curves, titled
 
         if "values" not in self.report.curves.get(key, {}):
             raise ValueError(f"{key!r} is no metric with a value in every layer; see .layers.metric.unique()")
-        return layer_curves(self.report.curves[key], key, self.report.best_layer, self._title)
-
-    @property
-    def _title(self) -> str:
-        return f"{self.run.model}, {self.run.task}"
+        figure = layer_curves(self.report.curves[key], key, self.report.best_layer)
+        return titled(figure, self.run.model, self.run.task)
 
     def __repr__(self) -> str:
         count, kept = len(self.report.documents), len(self.report.kept)
-        return f"RunTables({self._title}, run {self.run.date}: {count} documents, {kept} kept)"
+        return f"RunTables({self.run.model}, {self.run.task}, run {self.run.date}: {count} documents, {kept} kept)"
 
     def _repr_html_(self) -> str:
         from alas_metric.notebook.html import run_html
@@ -140,7 +135,7 @@ def read_run(
     if len(runs) > 1:
         names = ", ".join(f"{run.model} {run.task}" for run in runs)
         raise ValueError(f"{folder} holds {len(runs)} runs ({names}): name a task=, or the folder of one model")
-    return RunTables(make_report(runs[0], threshold, reference), reference)
+    return RunTables(make_report(runs[0], threshold, reference))
 
 
 def _frame(

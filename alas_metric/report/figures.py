@@ -17,16 +17,27 @@ from alas_metric.figures.figures import (
     document_bars,
     document_fan,
     document_histogram,
+    titled,
 )
+from alas_metric.figures.layer_map import layer_map_figure
 from alas_metric.figures.style import axis_label
 from alas_metric.figures.words import word_panels
 from alas_metric.report.curves import curve_figures
 from alas_metric.report.run_report import Report
 
+LAYER_MAP_CAPTION = "Every audio layer with every text layer; for each audio layer the nearest text layer in red."
+
 
 def figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     """Yield the name, the caption and the figure of everything that the run has values for."""
+    for name, caption, figure in _figures(report):
+        yield name, caption, titled(figure, report.run.model, report.run.task)
+
+
+def _figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     yield from curve_figures(report.curves, report.best_layer)
+    if report.layer_maps:
+        yield "layer_map", LAYER_MAP_CAPTION, layer_map_figure(report.layer_maps)
     for key in HEADLINES:
         yield from _distribution_figures(report, key)
     of_words = words_figure(report)
@@ -58,7 +69,9 @@ def _distribution_figures(report: Report, key: str) -> Iterator[tuple[str, str, 
         median = {"median of kept": float(np.median(values["kept"]))} if values["kept"] else {}
         figure = document_histogram(values, axis_label(key), median | ({metric.zero: 0.0} if metric.zero else {}))
         yield f"documents_{key}", f"{metric.title} of each document, over layers 1 to L.", figure
-    layers = [found for scores in report.kept if np.isfinite(found := document_layers(scores, key)).any()]
+    layers = [
+        found for scores in report.kept if metric.curve and np.isfinite(found := document_layers(scores, key)).any()
+    ]
     if layers:
         figure = document_fan(np.array(layers), key, report.best_layer)
         yield f"documents_layers_{key}", f"{metric.title} of documents in each layer.", figure

@@ -7,30 +7,46 @@ from typing import Any
 
 from alas_metric.corpus.answer_filter import nothing_kept
 from alas_metric.corpus.documents import document_value
+from alas_metric.corpus.layer_map import sentence
 from alas_metric.corpus.metrics import RANKING, ROWS, caution
-from alas_metric.corpus.significance import HEADLINES
-from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
 from alas_metric.document.similarity import FORMS
 from alas_metric.numbers import number, span
 from alas_metric.report.run_report import Report, ranked
 from alas_metric.report.tables import skipped_rows, summary_rows
 from alas_metric.texts import one_line
+from alas_metric.viewer.page import address
+
+VIEW = "view.html"
+"""The page beside the summary in which its documents can be looked at."""
+CURVES = ("alas", RANKING, "alas_evidence", "retrieval_skill")
+"""The metrics whose layers are shown at once, as far as they have values: the paper's, and one of each kind of ours."""
+_PATHS = (
+    "cosine similarity of its words and its audio, the path of the word timestamps white, the path that was found red."
+)
 
 
-def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines of the summary."""
-    yield from _markdown_head(report)
-    yield from _markdown_numbers(report)
-    yield from _markdown_curves(drawn)
-    yield from _markdown_documents(report, drawn, pictures)
-    yield from _markdown_words(drawn)
-    yield from _markdown_left_out(report, drawn)
-    if pictures:
-        yield from ["", "## Alignment pictures", ""]
-        yield "Cosine similarity of words and audio; reference path white, found path red."
-        for uid, name in pictures.items():
-            yield from ["", f"**{cell(uid)}**", "", _image(name, f"Alignment of {uid}")]
+def markdown_summary(
+    report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str], lenses: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield the lines of the summary: in its sections a few figures, all others folded away at the end."""
+    images = {f"{name}.png": caption for name, caption in drawn.items()}
+    images |= {name: f"Alignment of {uid}: {_PATHS}" for uid, name in pictures.items()}
+    lines = [
+        *_markdown_head(report),
+        *_markdown_curves(drawn),
+        *_markdown_picture(images, pictures),
+        *_markdown_numbers(report),
+        *_markdown_layer_map(report, drawn),
+        *_markdown_lens(drawn, lenses),
+        *_markdown_documents(report, drawn, pictures),
+        *_markdown_words(drawn),
+        *_markdown_left_out(report, drawn),
+        *_markdown_settings(report),
+    ]
+    yield from lines
+    text = "\n".join(lines)
+    yield from _markdown_others({name: caption for name, caption in images.items() if f"](figures/{name})" not in text})
     if report.messages:
         yield from ["", "## Messages", "", *(f"- {cell(message)}" for message in report.messages)]
 
@@ -38,7 +54,8 @@ def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping
 def _markdown_head(report: Report) -> Iterator[str]:
     run, count = report.run, len(report.documents)
     yield f"# ALAS of {cell(run.model)} on {cell(run.task)}"
-    yield ""
+    kind, _, told = report.curves["verdicts"]["text"].partition(". ")
+    yield from ["", f"**{kind}.** {cell(told, longest=10_000)}", ""]
     skipped = sum(scores.skipped is not None for scores in report.documents)
     yield (
         f"Run {cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "
@@ -48,12 +65,13 @@ def _markdown_head(report: Report) -> Iterator[str]:
         yield f"{unkept}."
     if report.settings.get("limit") is not None:
         yield "The run was limited to a part of the data (`--limit`): do not report these numbers as the data set's."
-    if report.settings:
-        yield ""
-        yield from (f"- {name}: `{_code(value)}`" for name, value in report.settings.items())
+
+
+def _markdown_settings(report: Report) -> Iterator[str]:
     made = next((record.settings for record in report.examples.values()), {})
-    for name, value in made.items():
-        yield f"- {cell(name)}: `{_code(value)}`"
+    if settings := {**report.settings, **made}:
+        yield from ["", "## How the run was made", ""]
+        yield from (f"- {cell(name)}: `{_code(value)}`" for name, value in settings.items())
 
 
 def _markdown_numbers(report: Report) -> Iterator[str]:
@@ -64,6 +82,7 @@ def _markdown_numbers(report: Report) -> Iterator[str]:
     )
     if note := caution(report.curves):
         yield from ["", note]
+    yield from ["", f"`{_code(report.values['signature'])}`"]
     heads = ["metric", "value", "95 % interval", *FORMS, "unit", "better", "meaning"]
     right = {"value", "95 % interval", *FORMS}
     yield from ["", line(heads), line("---:" if head in right else "---" for head in heads)]
@@ -83,51 +102,82 @@ def line(cells: Iterable[str]) -> str:
 
 def _markdown_curves(drawn: Mapping[str, str]) -> Iterator[str]:
     yield from ["", "## Layers", ""]
+    curves = [name for name in drawn if name.startswith("layers_")]
+    if not curves:
+        yield "No layer has a value: no document was kept."
+        return
     yield (
         "Layer 0 is what enters the first decoder layer, the last comes after the final norm. Bands are 95 % bootstrap "
-        "intervals; the diamond marks the layer with the highest skill. Left the form of similarity that the metric is "
-        "read in, with what chance gives; right all three."
+        "intervals; the diamond marks the layer with the highest skill."
     )
-    curves = [name.removeprefix("layers_") for name in drawn if name.startswith("layers_")]
-    if not curves:
-        yield from ["", "No layer has a value: no document was kept."]
+    wanted = [f"layers_{key}" for key in CURVES]
+    shown = sorted(curves, key=lambda name: wanted.index(name) if name in wanted else len(wanted))[: len(CURVES)]
+    yield from ["", *_grid({f"{name}.png": drawn[name] for name in shown})]
+
+
+def _markdown_picture(images: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
+    for name in [*pictures.values()][:1]:
+        yield from ["", "## A document", "", images[name], "", _image(name, images[name])]
+
+
+def _markdown_others(images: Mapping[str, str]) -> Iterator[str]:
+    if images:
+        yield from ["", f"<details><summary>All other figures ({len(images)})</summary>", ""]
+        yield from [*_grid(images), "", "</details>"]
+
+
+def _grid(images: Mapping[str, str]) -> Iterator[str]:
+    """Yield a table of figures, two in a row, from captions by file."""
+    cells = [f"{_image(name, caption)}<br>{cell(caption, 400)}" for name, caption in images.items()]
+    yield from ["| | |", "|---|---|"]
+    yield from (line([*cells[place : place + 2], ""][:2]) for place in range(0, len(cells), 2))
+
+
+def _markdown_layer_map(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:
+    if "layer_map" not in drawn:
         return
-    yield from ["", "| as the metric is read | all forms of similarity |", "|---|---|"]
-    yield from (line(_images([f"layers_{key}", f"forms_{key}"], drawn)) for key in curves)
+    yield from ["", "## Layer map", ""]
+    yield from (sentence(name, entry) for name, entry in report.layer_maps.items())
+    yield "Every pair is in `layer_map.csv`."
+    yield from ["", _image("layer_map.png", drawn["layer_map"])]
 
 
-def _images(names: Iterable[str], drawn: Mapping[str, str]) -> list[str]:
-    """Return a cell for each figure, empty for those that were not drawn."""
-    return [_image(f"{name}.png", drawn[name]) if name in drawn else "" for name in names]
+def _markdown_lens(drawn: Mapping[str, str], lenses: Mapping[str, str]) -> Iterator[str]:
+    if not lenses:
+        return
+    yield from ["", "## Lens", ""]
+    yield (
+        "What the model's final norm and output head make of the audio positions of each layer. In the tables words "
+        "stand to the right and layers upwards; a cell is the token at the surest position of the word's stretch."
+    )
+    curves = {f"{name}.png": drawn[name] for name in ("layers_lens_recall", "layers_lens_evidence") if name in drawn}
+    yield from ["", *_grid(curves)] if curves else []
+    for uid, name in lenses.items():
+        yield from ["", f"**{cell(uid)}**", "", _image(name, f"What the audio of {uid} reads as in each layer")]
 
 
 def _markdown_documents(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
     yield from ["", "## Documents"]
-    if any(f"documents_{key}" in drawn for key in HEADLINES):
-        yield from ["", "| of all layers together | in each layer |", "|---|---|"]
-    for key in HEADLINES:
-        if f"documents_{key}" in drawn:
-            yield line(_images([f"documents_{key}", f"documents_layers_{key}"], drawn))
+    if (name := f"documents_{RANKING}") in drawn:
+        yield from ["", _image(f"{name}.png", drawn[name])]
     groups = ranked(report.documents, report.threshold)
     if not any(groups.values()):
         return
-    yield from ["", "Documents that align best, typically and worst, by their own skill:", ""]
+    yield from ["", "Documents that align best, typically and worst, by their own skill; each can be looked at:", ""]
     yield "| | document | skill | ALAS | words | transcript | answer to the audio | answer to the transcript |"
     yield "|---|---|---:|---:|---:|---|---|---|"
     for group, members in groups.items():
         for scores in members:
-            yield f"| {group} | {' | '.join(_document_cells(scores, report.examples, pictures))} |"
+            yield f"| {group} | {' | '.join(_document_cells(scores, report, pictures))} |"
 
 
-def _document_cells(
-    scores: DocumentScores, examples: Mapping[str, AlignmentRecord], pictures: Mapping[str, str]
-) -> list[str]:
-    uid = cell(scores.uid)
-    record = examples.get(scores.uid)
+def _document_cells(scores: DocumentScores, report: Report, pictures: Mapping[str, str]) -> list[str]:
+    record = report.examples.get(scores.uid)
     texts = [record.transcript, record.audio_answer, record.text_answer] if record else ["", "", ""]
     error = document_value(scores, "alas_swapped" if scores.swapped else "alas")
     return [
-        f"[{uid}](figures/{pictures[scores.uid]})" if scores.uid in pictures else uid,
+        f"[{cell(scores.uid)}]({VIEW}{address(scores.uid, report.best_layer)})"
+        + (f" ([picture](figures/{pictures[scores.uid]}))" if scores.uid in pictures else ""),
         number(document_value(scores, RANKING)),
         f"{number(error)}{' positions' * scores.swapped}",
         str(record.num_words if record else ""),
@@ -155,13 +205,13 @@ def _markdown_left_out(report: Report, drawn: Mapping[str, str]) -> Iterator[str
         example = f"{row['example']}: {row['detail']}"
         yield f"| {row['cause']} | {row['documents']} | {row['meaning']} | {cell(example)} |"
     if "filter" in drawn:
-        yield from ["", _image("filter.png", drawn["filter"]), "", drawn["filter"]]
+        yield from ["", drawn["filter"]]
     else:
         yield from ["", "The model was not asked for answers: nothing was filtered."]
 
 
 def _image(name: str, caption: str) -> str:
-    return f"![{cell(caption)}](figures/{name})"
+    return f"![{cell(caption, 400)}](figures/{name})"
 
 
 def cell(text: Any, longest: int = 160) -> str:

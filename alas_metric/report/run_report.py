@@ -36,6 +36,7 @@ class Report:
         settings: how the run was made, as its results say; empty if they are missing.
         examples: records of the documents that are listed, by id.
         words: of every document that was scored.
+        reference: name of the word timestamps, None for each record's primary ones.
     """
 
     run: Run
@@ -46,6 +47,7 @@ class Report:
     settings: dict[str, Any] = field(default_factory=dict)
     examples: dict[str, AlignmentRecord] = field(default_factory=dict)
     words: Words = field(default_factory=lambda: Words("standardised"))
+    reference: str | None = None
 
     @property
     def scorable(self) -> list[DocumentScores]:
@@ -61,6 +63,11 @@ class Report:
     def curves(self) -> Mapping[str, Any]:
         """Values of every layer with intervals, by metric."""
         return dict(self.values["layers"].items())
+
+    @property
+    def layer_maps(self) -> Mapping[str, Any]:
+        """Every audio layer with every text layer, by the name of the map; empty where the run made none."""
+        return dict((self.values.get("layer_map") or {}).items())
 
     @property
     def best_layer(self) -> int | None:
@@ -92,6 +99,7 @@ def make_report(run: Run, threshold: float = THRESHOLD, reference: str | None = 
         settings=_settings(run),
         examples=read_records(run, shown),
         words=words_of(run, found.documents, values["best_layer"], threshold, reference),
+        reference=reference,
     )
 
 

@@ -9,11 +9,12 @@ from alas_metric.corpus.aggregate import Brief
 from alas_metric.corpus.answer_filter import kept
 from alas_metric.corpus.documents import document_value
 from alas_metric.corpus.metrics import LAYERED, METRICS, ROWS
+from alas_metric.corpus.verdict import READ
 from alas_metric.document.scores import DocumentScores
 from alas_metric.errors import CAUSES
 from alas_metric.report.run_report import Report
 
-OF_DOCUMENTS = tuple(row.key for row in ROWS if row.curve and row.population == "kept")
+OF_DOCUMENTS = tuple(row.key for row in ROWS if row.headline or (row.curve and row.population == "kept"))
 """The metrics that a document has a value of its own in."""
 
 
@@ -30,7 +31,7 @@ def summary_rows(report: Report) -> list[dict[str, Any]]:
             "meaning": METRICS[key].description,
         }
         for key, value in report.values.items()
-        if not isinstance(value, Brief) and (interval := _interval(report, key))
+        if not isinstance(value, (Brief, str)) and (interval := _interval(report, key))
     ]
 
 
@@ -48,6 +49,31 @@ def layer_rows(report: Report) -> list[dict[str, Any]]:
         for layer, (value, low, high) in enumerate(
             zip(*(report.curves[key][name] for name in ("values", "low", "high")), strict=True)
         )
+    ]
+
+
+def verdict_rows(report: Report) -> list[dict[str, Any]]:
+    """Return one row for each layer: its verdict and the numbers that verdicts read."""
+    kinds = report.curves["verdicts"]["layers"]
+    return [
+        {"layer": layer, "verdict": kind}
+        | {
+            name: report.curves[key][part][layer]
+            for key in READ
+            for name, part in ((key, "values"), (f"{key}_low", "low"), (f"{key}_high", "high"))
+        }
+        for layer, kind in enumerate(kinds)
+    ]
+
+
+def layer_map_rows(report: Report) -> list[dict[str, Any]]:
+    """Return one row for each pair of an audio layer and a text layer."""
+    maps = {name: entry["values"] for name, entry in report.layer_maps.items()}
+    layers = range(max(map(len, maps.values()), default=0))
+    return [
+        {"audio_layer": a, "text_layer": b, **{name: values[a][b] for name, values in maps.items()}}
+        for a in layers
+        for b in layers
     ]
 
 
@@ -92,6 +118,7 @@ def skipped_rows(report: Report) -> list[dict[str, Any]]:
 TABLES: dict[str, tuple[Callable[[Report], list[dict[str, Any]]], Sequence[str]]] = {
     "summary": (summary_rows, ("metric", "value", "low", "high", "unit", "better", "meaning")),
     "layers": (layer_rows, ("metric", "layer", "value", "low", "high")),
+    "layer_map": (layer_map_rows, ("audio_layer", "text_layer", "retrieval", "cka")),
     "documents": (
         document_rows,
         (
@@ -100,5 +127,8 @@ TABLES: dict[str, tuple[Callable[[Report], list[dict[str, Any]]], Sequence[str]]
             *OF_DOCUMENTS,
         ),
     ),
+    "verdicts": (verdict_rows, ("layer", "verdict", *(f"{key}{end}" for key in READ for end in ("", "_low", "_high")))),
     "skipped": (skipped_rows, ("cause", "documents", "meaning", "example", "detail")),
 }
+BY_OPTION = ("layer_map",)
+"""Tables that are left out where the run was not made with what they show."""

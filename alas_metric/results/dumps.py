@@ -1,8 +1,8 @@
 """The similarities of one document on disk, for pictures; the record itself holds paths only.
 
 One compressed ``.npz`` per document, in ``<date>_dump_<task>/`` beside the samples of the run. It carries the record
-too, so that a picture needs this one file. Dumps are also read from the runs of others: nothing is unpickled, and
-sizes are checked before anything is allocated.
+too, so that a picture needs this one file; the speech itself lies beside it as FLAC where the run was to keep it.
+Dumps are also read from the runs of others: nothing is unpickled, and sizes are checked before anything is allocated.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ _MAX_RECORD_BYTES = 2**26
 MAX_SIMILARITY_BYTES = 2**31
 """About eight minutes of speech in 33 layers."""
 _FULL_SCALE = 32767
+_FLAC = b"fLaC"
+_MAX_AUDIO_BYTES = 2**26
+"""Half an hour of speech and more."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,53 @@ def write_dump(
     )
     write_atomically(path, content.getvalue())
     return len(content.getvalue())
+
+
+def audio_file(path: Path) -> Path:
+    """Return where the speech of a dump lies, if the run kept it."""
+    return path.with_suffix(".flac")
+
+
+def write_audio(path: Path, audio: npt.ArrayLike, sample_rate: int = 16_000) -> int:
+    """Write the speech of one document as FLAC of 16 bits.
+
+    Args:
+        path: the file; replaced as a whole if it exists.
+        audio: mono samples; beyond -1 to 1 they are clipped.
+        sample_rate: samples per second.
+
+    Returns:
+        The size of the file in bytes.
+
+    Raises:
+        OSError: If it cannot be written.
+        ValueError: If it would be too large to be read again.
+    """
+    import soundfile
+
+    content = io.BytesIO()
+    soundfile.write(content, np.asarray(audio, np.float32).ravel(), sample_rate, "PCM_16", format="FLAC")
+    if (size := len(content.getvalue())) > _MAX_AUDIO_BYTES:
+        raise ValueError(f"speech of {size} bytes; at most {_MAX_AUDIO_BYTES} are kept")
+    write_atomically(path, content.getvalue())
+    return size
+
+
+def read_audio(path: Path) -> bytes | None:
+    """Return the FLAC file of a document's speech as it is, None where none was kept.
+
+    Raises:
+        ValueError: If it is no FLAC, or too large.
+        OSError: If it cannot be read.
+    """
+    if not path.is_file():
+        return None
+    if (size := path.stat().st_size) > _MAX_AUDIO_BYTES:
+        raise ValueError(f"{path.name}: speech of {size} bytes; at most {_MAX_AUDIO_BYTES} are read")
+    content = path.read_bytes()
+    if not content.startswith(_FLAC):
+        raise ValueError(f"{path.name} is no FLAC; it begins with {content[:4]!r}")
+    return content
 
 
 def read_dump(path: Path) -> Dump:

@@ -114,6 +114,11 @@ class RunScores:
     messages: list[str] = field(default_factory=list)
     unkept: str = ""
 
+    @property
+    def verdict(self) -> str:
+        """What the values say in words."""
+        return str(self.values["layers"]["verdicts"]["text"])
+
 
 def find_runs(folder: Path, date: str | None = None, task: str | None = None) -> list[Run]:
     """Return the runs of a folder, of several dates the newest for each model and task.
@@ -212,7 +217,7 @@ def read_records(run: Run, uids: Collection[str]) -> dict[str, AlignmentRecord]:
 
 
 def every_record(run: Run) -> Iterator[AlignmentRecord]:
-    """Yield the record of each document that has one that can be read, skipped ones included.
+    """Yield the records of a run one at a time, as far as they can be read; skipped documents are among them.
 
     Raises:
         OSError: If the samples cannot be read.

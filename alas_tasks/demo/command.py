@@ -28,6 +28,7 @@ from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 from alas_tasks.installation import complaints
 
 TASKS = ("alas_demo_sqa", "alas_demo_emotion")
+MODEL = "the demo's Qwen2-Audio"
 PICTURES = 3
 _ESCAPES = re.compile("\x1b\\[[0-9;]*m")
 CURVES = ("alas", "alas_evidence")
@@ -40,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
         "demo",
         help="run everything once on data and models of the package: no network, no GPU, a minute or two",
         description="Run both demo tasks with the small models of the package, through lmms-eval as you would, and "
-        "write results, layer curves and alignment pictures to a folder.",
+        "write results, layer curves, alignment pictures and a page in which utterances can be heard to a folder.",
     )
     parser.add_argument("--output", type=Path, default=Path("alas-demo"), metavar="FOLDER", help="default: alas-demo")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N utterances of each task")
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     values = {run.task: score_run(run).values for run in find_runs(results)}
     place.print(f"Done in {time.monotonic() - start:.0f} s.\n")
     show_table(place, _table(values))
-    pictures = draw(values, results, arguments.output)
+    pictures = [*draw(values, results, arguments.output), *write_views(results, arguments.output)]
     place.print(*explanation(values), sep="\n", highlight=False)
     place.print("\nTo be looked at:", *(f"  {picture}" for picture in pictures), sep="\n", highlight=False)
     place.print(f"Everything else: alas report {results}", highlight=False)
@@ -88,6 +89,7 @@ def harness_command(results: Path, reference: str, limit: int | None) -> list[st
         "pretrained": QWEN2_AUDIO,
         "alas_reference": "words" if reference == "words" else f"whisper:{WHISPER}",
         "alas_dump": PICTURES,
+        "alas_dump_audio": "true",
     }
     command = ["--tasks", ",".join(TASKS), "--model", "qwen2_audio"]
     command += ["--model_args", ",".join(f"{name}={value}" for name, value in model.items())]
@@ -137,8 +139,8 @@ def _table(values: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def draw(values: Mapping[str, Mapping[str, Any]], results: Path, output: Path) -> list[Path]:
-    """Draw the layer curves of each task and the alignment pictures; return the PNG files, SVG lie beside them."""
-    from alas_metric.figures.figures import alignment_picture, layer_curves, save
+    """Draw the layer curves of each task and the alignment pictures; return the PNG files, beside which others lie."""
+    from alas_metric.figures.figures import alignment_picture, layer_curves, save, titled
     from alas_metric.results.dumps import find_dumps, read_dump
 
     drawn: list[Path] = []
@@ -146,12 +148,24 @@ def draw(values: Mapping[str, Mapping[str, Any]], results: Path, output: Path) -
         layers, best = dict(values[task]["layers"].items()), values[task]["best_layer"]
         for key in CURVES:
             if is_defined(layers.get(key)):
-                figure = layer_curves(layers[key], key, best, title=task)
+                figure = titled(layer_curves(layers[key], key, best), MODEL, task)
                 drawn += save(figure, output / f"curves-{task}-{key}")
     for file in find_dumps(results, None, TASKS[0]):
         dump = read_dump(file.path)
-        drawn += save(alignment_picture(dump), output / f"alignment-{file.path.stem}")
+        drawn += save(alignment_picture(dump, names=(MODEL, TASKS[0])), output / f"alignment-{file.path.stem}")
     return [path for path in drawn if path.suffix == ".png"]
+
+
+def write_views(results: Path, output: Path) -> list[Path]:
+    """Write a page a task in which every utterance can be looked at, and the first ones be heard; return the files."""
+    from alas_metric.viewer.page import viewer_page
+    from alas_metric.viewer.reading import view_run
+
+    written = []
+    for run in find_runs(results):
+        written.append(output / f"view-{run.task}.html")
+        written[-1].write_text(viewer_page([view_run(run)]), encoding="utf-8")
+    return written
 
 
 def explanation(values: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -13,9 +13,10 @@ from rich.text import Text
 
 from alas_metric.commands.terminal import console, show_table
 from alas_tasks.findings import Finding, State
-from alas_tasks.needs import free_answers, of_tasks
+from alas_tasks.needs import free_answers, of_tasks, references
 from model_patches.doctor import machine
 from model_patches.doctor.weights import Weights, in_memory, of_model, of_whisper
+from model_patches.reference.sources import DEFAULT, GOLD, read_sources
 from model_patches.registry import FAMILIES, MODEL_IDS, Family
 from model_patches.run.options import PREFIX, AlasOptions
 
@@ -116,11 +117,24 @@ def of_packages(family: Family, pretrained: str | None) -> list[Finding]:
 
 
 def of_answers_and_times(tasks: list[str], arguments: dict[str, str]) -> list[Weights]:
-    """Return what was found of Whisper, which times words, and of Sentence-BERT, which compares answers."""
-    whisper = of_whisper(arguments.get(f"{PREFIX}reference", AlasOptions.reference), machine.reachable)
+    """Return what was found of the aligners, which time words, and of Sentence-BERT, which compares answers."""
+    times = [_of_source(*source) for source in _sources(tasks, arguments.get(f"{PREFIX}reference"))]
     compared = free_answers(tasks) and arguments.get(f"{PREFIX}responses", "true").lower() == "true"
     name = arguments.get(f"{PREFIX}sbert", AlasOptions.sbert)
-    return [each for each in (whisper, of_model("Sentence-BERT", name) if compared else None) if each is not None]
+    return [*(each for each in times if each is not None), *([of_model("Sentence-BERT", name)] if compared else [])]
+
+
+def _sources(tasks: list[str], reference: str | None) -> list[tuple[str, str]]:
+    """Return kind and checkpoint of each source of word times that the argument names, else the tasks, else neither."""
+    asked = [reference] if reference else [each or DEFAULT for each in references(tasks)] or [DEFAULT]
+    return list(dict.fromkeys(source for each in asked for source in read_sources(each)))
+
+
+def _of_source(kind: str, checkpoint: str) -> Weights | None:
+    """Return what was found of a source of word times, None for the data's own."""
+    if kind == "whisper":
+        return of_whisper(checkpoint, machine.reachable)
+    return None if kind == GOLD else of_model("Qwen3 aligner", checkpoint)
 
 
 def downloads(findings: list[Finding]) -> dict[Path, int]:

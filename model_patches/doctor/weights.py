@@ -161,16 +161,13 @@ def in_memory(name: str, arguments: dict[str, str]) -> float:
     return float(sum(parameter.numel() for parameter in model.parameters()) * next(asked, usual))
 
 
-def of_whisper(reference: str, reachable: Callable[[str], int | None]) -> Weights | None:
-    """Return what was found of the reference's Whisper, None where the reference is the data's own word timestamps.
+def of_whisper(name: str, reachable: Callable[[str], int | None]) -> Weights:
+    """Return what was found of a Whisper that times words.
 
     Args:
-        reference: as the model argument ``alas_reference``.
+        name: of an official checkpoint, or the path of one.
         reachable: the size in bytes of what an address offers, None where there is no answer.
     """
-    kind, _, name = reference.partition(":")
-    if kind != "whisper":
-        return None
     import whisper
 
     from model_patches.reference.whisper_reference import official_file

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from model_patches.adapters.fingerprint import weights_fingerprint
 from model_patches.families.salmonn.adapter import SalmonnAdapter
 from model_patches.families.salmonn.loading import LLAMA, PRETRAINED, WHISPER
 from model_patches.harness.plain import PlainModel
 from model_patches.harness.wrapper import AlasModel
-from model_patches.run.provenance import weights_fingerprint
 
 
 class Salmonn(AlasModel, PlainModel):

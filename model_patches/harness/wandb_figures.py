@@ -37,15 +37,17 @@ def _figures(task: str, entry: Any, folder: Path) -> Iterator[tuple[str, Path]]:
     curves = entry.get("layers,none")
     if not isinstance(curves, Brief):
         return
-    from alas_metric.figures.figures import alignment_picture, save
+    from alas_metric.figures.figures import alignment_picture, save, titled
     from alas_metric.report.curves import curve_figures
     from alas_metric.results.dumps import dump_folder, read_dump
 
-    for name, _, figure in curve_figures(dict(curves.items()), best_layer=entry.get("best_layer,none")):
-        yield f"{task}/{name}", save(figure, folder / task / name, ["png"])[0]
     run = last_run()
-    if run is None or not run.writes:
+    written = run.folder if run is not None and run.writes else None
+    names = (written.name, task) if written is not None else (task,)
+    for name, _, figure in curve_figures(dict(curves.items()), best_layer=entry.get("best_layer,none")):
+        yield f"{task}/{name}", save(titled(figure, *names), folder / task / name, ["png"])[0]
+    if run is None or written is None:
         return
-    for path in sorted(dump_folder(run.folder, run.date, task).glob("*.npz")):
-        picture = save(alignment_picture(read_dump(path)), folder / task / path.stem, ["png"])[0]
+    for path in sorted(dump_folder(written, run.date, task).glob("*.npz")):
+        picture = save(alignment_picture(read_dump(path), names=names), folder / task / path.stem, ["png"])[0]
         yield f"{task}/alignment/{path.stem}", picture

@@ -15,9 +15,9 @@ from loguru import logger
 from alas_metric.errors import FatalError, UnobtainableError
 from model_patches.adapters.adapter import SpeechAdapter
 from model_patches.adapters.capture import CaptureMismatch
+from model_patches.adapters.fingerprint import weights_fingerprint
 from model_patches.run.dumping import Dumps
 from model_patches.run.options import AlasOptions, check_options, resume_advice, writing_run
-from model_patches.run.provenance import weights_fingerprint
 from model_patches.run.session import Session
 
 _ONE_MODEL_PER_PROCESS = ("NO", "MULTI_GPU", "MULTI_CPU", "MULTI_XPU", "MULTI_NPU")
@@ -161,8 +161,8 @@ class AlasModel(lmms):
         return self._session.answer(requests, self.task_dict)
 
     def _dumps(self) -> Dumps | None:
-        count = self.alas_options.dump
-        return Dumps(writing_run().folder, self._date, count) if count else None
+        options = self.alas_options
+        return Dumps(writing_run().folder, self._date, options.dump, options.dump_audio) if options.dump else None
 
     def _safe_batch_size(self) -> int:
         """Return the batch size at which padding does not move the scores: in half precision it does."""

@@ -18,7 +18,7 @@ from loguru import logger
 
 from alas_metric.files import write_atomically
 
-ALGORITHM_VERSION = 2
+ALGORITHM_VERSION = 3
 """Part of every key: raised when times are found in another way, so that old entries are not taken."""
 
 SCHEMA_VERSION = 1
@@ -59,7 +59,7 @@ class AlignmentCache:
         Args:
             audio: samples at 16 kHz; their content counts, not where they came from.
             transcript: the text that is aligned, or "" where it is recognised.
-            fingerprint: of the Whisper checkpoint, `WhisperReference.fingerprint`.
+            fingerprint: of the checkpoint, `Aligner.fingerprint`.
             mode: how words are placed.
             heads: explicit alignment heads, None for the checkpoint's own.
             language: Whisper's language code.

@@ -143,15 +143,18 @@ def _core(text: str) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Piece:
-    """Characters [first, last) of a text, spoken from `start` to `end` seconds."""
+    """Characters [first, last) of a text, spoken from `start` to `end` seconds, and how sure that is, 0 to 1."""
 
     first: int
     last: int
     start: float
     end: float
+    confidence: float | None = None
 
 
-def place_pieces(text: str, timed: Sequence[tuple[int, float, float]]) -> list[Piece]:
+def place_pieces(
+    text: str, timed: Sequence[tuple[int, float, float]], confidences: Sequence[float] | None = None
+) -> list[Piece]:
     """Lay timed pieces, which cover a text without gaps, over its characters.
 
     Lengths are counted in bytes because Whisper's tokens are bytes: a piece of one may be part of a
@@ -160,6 +163,7 @@ def place_pieces(text: str, timed: Sequence[tuple[int, float, float]]) -> list[P
     Args:
         text: the whole text.
         timed: (length in UTF-8 bytes, start, end) of every piece in order.
+        confidences: of every piece, None where they are not known.
 
     Returns:
         The pieces without the white space around them, which has no time of its own; empty ones left out.
@@ -167,12 +171,15 @@ def place_pieces(text: str, timed: Sequence[tuple[int, float, float]]) -> list[P
     char_ends = np.cumsum([len(c.encode("utf-8")) for c in text])
     edges = np.searchsorted(char_ends, np.cumsum([0, *(n for n, _, _ in timed)]), side="right")
     pieces = []
-    for (_, start, end), first, last in zip(timed, edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+    sure = confidences if confidences is not None else [None] * len(timed)
+    for (_, start, end), confidence, first, last in zip(
+        timed, sure, edges[:-1].tolist(), edges[1:].tolist(), strict=True
+    ):
         part = text[first:last]
         first += len(part) - len(part.lstrip())
         last -= len(part) - len(part.rstrip())
         if first < last:
-            pieces.append(Piece(first, last, float(start), float(max(start, end))))
+            pieces.append(Piece(first, last, float(start), float(max(start, end)), confidence))
     return pieces
 
 
@@ -198,6 +205,27 @@ def span_times(spans: Sequence[tuple[int, int]], pieces: Sequence[Piece]) -> lis
         return piece.start + share * (piece.end - piece.start)
 
     return [(time(first, first), time(last - 1, last)) for first, last in spans]
+
+
+def span_confidences(spans: Sequence[tuple[int, int]], pieces: Sequence[Piece]) -> list[float | None]:
+    """Return how sure each character span is: the mean of the pieces that have a part in it, rounded to 4 decimals.
+
+    Args:
+        spans: character spans.
+        pieces: as `place_pieces` returns.
+
+    Returns:
+        None for a span without a piece that has a confidence.
+
+    Example:
+        >>> span_confidences([(0, 4), (5, 6)], [Piece(0, 2, 0, 1, 0.5), Piece(2, 4, 1, 2, 1.0), Piece(5, 6, 2, 3)])
+        [0.75, None]
+    """
+    found = []
+    for first, last in spans:
+        inside = [p.confidence for p in pieces if p.first < last and first < p.last and p.confidence is not None]
+        found.append(round(sum(inside) / len(inside), 4) if inside else None)
+    return found
 
 
 # ---- matching recognised words with the transcript's -------------------------------------------------------

@@ -13,7 +13,6 @@ belongs to no word.
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -33,6 +32,7 @@ from alas_metric.document.paths import WordTiming, word_boundaries
 from alas_metric.document.units import Unit, is_spaceless, split_units
 from alas_metric.errors import FatalError, SkipDocument, UnobtainableError
 from model_patches.reference import attention
+from model_patches.reference.aligner import Aligner, checked_audio, sound_regions
 from model_patches.reference.attention import Head
 from model_patches.reference.cache import AlignmentCache
 from model_patches.reference.calibration import KnownSpeech, in_one, known_speech
@@ -46,13 +46,16 @@ from model_patches.reference.matching import (
     join_pieces,
     ordered,
     place_pieces,
+    span_confidences,
     span_times,
     spread,
 )
-from model_patches.reference.silence import pack, speech_regions, unpack_spans
+from model_patches.reference.silence import pack, unpack_spans
 from model_patches.reference.windows import windows
 from model_patches.reference.written import spans_of_written
 
+_Placed = tuple[list[Span], list[float | None]]
+"""When words are spoken, and how sure that is."""
 MODES = ("align", "transcribe")
 MAX_SAMPLES = whisper.audio.N_SAMPLES  # 30 s, Whisper's window
 _NUM_ALONE = 8
@@ -75,7 +78,7 @@ def _threads_kept() -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
-class WhisperReference:
+class WhisperReference(Aligner):
     """Word timestamps by openai-whisper, on arrays, cached on disk.
 
     Cheap to make: the checkpoint is loaded at the first utterance that is not in the cache.
@@ -95,6 +98,8 @@ class WhisperReference:
             downloaded or read: no document can be scored then.
     """
 
+    kind = "whisper"
+
     def __init__(
         self,
         checkpoint: str = "large-v3",
@@ -104,6 +109,7 @@ class WhisperReference:
         heads: str | None = None,
         cache: AlignmentCache | None = None,
     ) -> None:
+        super().__init__(cache)
         if mode not in MODES:
             raise FatalError(f"alas_whisper_mode must be one of {', '.join(MODES)}, got {mode!r}")
         if (device or "").startswith("cuda") and not torch.cuda.is_available():
@@ -116,7 +122,6 @@ class WhisperReference:
         self._official = checkpoint if checkpoint in whisper.available_models() else None
         self._checkpoint = checkpoint if self._official else str(_checkpoint_file(checkpoint))
         self._device = device
-        self._cache = cache
         self._fingerprint: str | None = None
         self._model: whisper.Whisper | None = None
         self._chosen: list[Head] = []
@@ -134,42 +139,18 @@ class WhisperReference:
             self._fingerprint = official[self._official] if self._official else _hash_file(self._checkpoint)
         return self._fingerprint
 
-    def words(
-        self, audio: np.ndarray, transcript: str, units: Sequence[Unit], *, language: str = "en"
-    ) -> list[WordTiming]:
-        """Return when each unit of a transcript is spoken.
-
-        Args:
-            audio: float32 mono samples at 16 kHz, shape ``(num_samples,)``, of any length.
-            transcript: what is said in it.
-            units: the transcript's units, as `alas_metric.document.units.split_units` returns.
-            language: Whisper's code or name of the language.
-
-        Returns:
-            One `WordTiming` per unit in the same order: starts non-decreasing, no end before its start, all
-            within [0, duration] seconds.
-
-        Raises:
-            SkipDocument: ``no_word_timestamps`` if there is no sound in the audio or Whisper finds no word in
-                it, ``non_finite_audio`` if it holds NaN or infinity.
-            FatalError: If the checkpoint cannot be loaded or does not know the language.
-        """
-        audio = _checked(audio)
-        if not units:
-            return []
-        duration = len(audio) / SAMPLE_RATE
-        key = self._key(audio, transcript, self.mode, language)
-        stored = _stored_words(self._read(key), units, duration)
-        if stored is not None:
-            return stored
-        regions = _speech(audio)
+    def place(self, audio: np.ndarray, transcript: str, units: Sequence[Unit], language: str) -> list[WordTiming]:
+        """Return when each unit is spoken, from the sound alone: silence is cut out before and put back after."""
+        regions = sound_regions(audio)
         packed = pack(audio, regions)
         pieces = alignment_pieces(transcript, units)
         find = self._align if self.mode == "align" else self._place_by_recognition
-        spans = ordered(find(packed, pieces, language), len(packed) / SAMPLE_RATE)
-        spans = ordered(unpack_spans(spans, regions), duration)
-        self._write(key, {"words": [[u.text, *span] for u, span in zip(units, spans, strict=True)]})
-        return [WordTiming(unit.text, *span) for unit, span in zip(units, spans, strict=True)]
+        found, confidences = find(packed, pieces, language)
+        spans = ordered(unpack_spans(ordered(found, len(packed) / SAMPLE_RATE), regions), len(audio) / SAMPLE_RATE)
+        return [
+            WordTiming(unit.text, *span, confidence)
+            for unit, span, confidence in zip(units, spans, confidences, strict=True)
+        ]
 
     def transcribe(self, audio: np.ndarray, *, language: str = "en") -> str:
         """Return what Whisper hears, for documents that come without a transcript.
@@ -185,12 +166,12 @@ class WhisperReference:
             SkipDocument: As in `words`.
             FatalError: As in `words`.
         """
-        audio = _checked(audio)
+        audio = checked_audio(audio)
         key = self._key(audio, "", "text", language)
         stored = (self._read(key) or {}).get("text")
         if isinstance(stored, str) and split_units(stored):
             return stored
-        _speech(audio)  # Whisper makes words up where there is no sound
+        sound_regions(audio)  # Whisper makes words up where there is no sound
         text = str(self._decode(audio, language)["text"]).strip()
         if not split_units(text):
             raise SkipDocument("no_word_timestamps", f"Whisper recognised no word, only {text!r}")
@@ -204,16 +185,16 @@ class WhisperReference:
         if on_cuda:
             torch.cuda.empty_cache()
 
-    # ---- placing words in packed audio; each returns one (start, end) per piece ----
+    # ---- placing words in packed audio; each returns (start, end) and confidence per piece ----
 
-    def _align(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> list[Span]:
+    def _align(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> _Placed:
         tokenizer = self._tokenizer(language)
-        spans = self._align_window(packed, pieces, tokenizer)
-        return spans if spans is not None else self._align_long(packed, pieces, language)
+        placed = self._align_window(packed, pieces, tokenizer)
+        return placed if placed is not None else self._align_long(packed, pieces, language)
 
     def _align_window(
         self, audio: np.ndarray, pieces: Sequence[str], tokenizer: whisper.tokenizer.Tokenizer
-    ) -> list[Span] | None:
+    ) -> _Placed | None:
         """Align what fits into one pass of Whisper; None if it does not or there is no audio."""
         leading = "" if is_spaceless(pieces[0]) else " "
         text, cores = join_pieces(pieces, leading)
@@ -225,12 +206,12 @@ class WhisperReference:
         heads = self._choose_heads()
         reading = attention.read(model, tokenizer, tokens, _mel(model, audio), num_frames, _places(heads))
         starts = attention.token_starts(reading, [head.lag for head in heads])
-        found = _timed_pieces(tokenizer, text, tokens, starts)
+        found = _timed_pieces(tokenizer, text, tokens, starts, reading.probabilities)
         if not found:
             raise SkipDocument("no_word_timestamps", f"Whisper aligned no word of {text!r}")
-        return span_times(cores, found)
+        return span_times(cores, found), span_confidences(cores, found)
 
-    def _align_long(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> list[Span]:
+    def _align_long(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> _Placed:
         """Place the words roughly, then align window by window."""
         tokenizer = self._tokenizer(language)
         duration = len(packed) / SAMPLE_RATE
@@ -239,15 +220,18 @@ class WhisperReference:
         # The text around a word can change its tokens a little, and the leading space may be one more.
         limit = self._max_tokens(tokenizer) - 16
         spans: list[Span] = []
+        confidences: list[float | None] = []
         for window in windows(rough, sizes, duration, max_size=limit):
             first, last = window.first, window.last
             part = packed[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]
             aligned = self._align_window(part, pieces[first:last], tokenizer)
             if aligned is None:
                 spans.extend(rough[first:last])
+                confidences.extend([None] * (last - first))
             else:
-                spans.extend((window.start + start, window.start + end) for start, end in aligned)
-        return spans
+                spans.extend((window.start + start, window.start + end) for start, end in aligned[0])
+                confidences.extend(aligned[1])
+        return spans, confidences
 
     def _anchors(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> list[Span]:
         spans, num_equal = self._recognise(packed, pieces, language)
@@ -256,11 +240,11 @@ class WhisperReference:
             return spread(pieces, len(packed) / SAMPLE_RATE)
         return spans
 
-    def _place_by_recognition(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> list[Span]:
+    def _place_by_recognition(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> _Placed:
         spans, _ = self._recognise(packed, pieces, language)
         if not spans:
             raise SkipDocument("no_word_timestamps", "Whisper recognised no word")
-        return spans
+        return spans, [None] * len(spans)
 
     def _recognise(self, packed: np.ndarray, pieces: Sequence[str], language: str) -> tuple[list[Span], int]:
         """Return times of the pieces by recognition (none if no word is heard) and how many were equal."""
@@ -368,24 +352,11 @@ class WhisperReference:
         reading = attention.read(model, tokenizer, tokens, _mel(model, speech.audio), num_frames, heads)
 
         def borders(starts: np.ndarray) -> np.ndarray:
-            spans = span_times(cores, _timed_pieces(tokenizer, text, tokens, starts * attention.FRAME_SECONDS))
+            seconds = starts * attention.FRAME_SECONDS
+            spans = span_times(cores, _timed_pieces(tokenizer, text, tokens, seconds, reading.probabilities))
             return word_boundaries([WordTiming("", *span) for span in spans])
 
         return np.apply_along_axis(borders, -1, reading.starts)
-
-    # ---- cache ----
-
-    def _key(self, audio: np.ndarray, transcript: str, mode: str, language: str) -> str:
-        if self._cache is None:
-            return ""
-        return self._cache.key(audio, transcript, self.fingerprint, mode, self.heads, language)
-
-    def _read(self, key: str) -> dict[str, Any] | None:
-        return self._cache.get(key) if self._cache is not None else None
-
-    def _write(self, key: str, payload: dict[str, Any]) -> None:
-        if self._cache is not None:
-            self._cache.put(key, payload)
 
 
 # ---- arguments ---------------------------------------------------------------------------------------------
@@ -524,21 +495,6 @@ def _load_file(path: str, device: str | None) -> whisper.Whisper:
 # ---- input and output --------------------------------------------------------------------------------------
 
 
-def _checked(audio: np.ndarray) -> np.ndarray:
-    if audio.ndim != 1:
-        raise ValueError(f"audio must be mono, shape (num_samples,), got {audio.shape}")
-    if not np.isfinite(audio).all():
-        raise SkipDocument("non_finite_audio")
-    return np.ascontiguousarray(audio, dtype=np.float32)
-
-
-def _speech(audio: np.ndarray) -> list[Span]:
-    regions = speech_regions(audio)
-    if not regions:
-        raise SkipDocument("no_word_timestamps", f"{len(audio) / SAMPLE_RATE:.2f} s of audio without any sound")
-    return regions
-
-
 def _mel(model: whisper.Whisper, audio: np.ndarray) -> torch.Tensor:
     return whisper.log_mel_spectrogram(whisper.pad_or_trim(audio), model.dims.n_mels, device=model.device)
 
@@ -549,14 +505,20 @@ def _encode(tokenizer: whisper.tokenizer.Tokenizer, text: str) -> list[int]:
 
 
 def _timed_pieces(
-    tokenizer: whisper.tokenizer.Tokenizer, text: str, tokens: Sequence[int], starts: np.ndarray
+    tokenizer: whisper.tokenizer.Tokenizer,
+    text: str,
+    tokens: Sequence[int],
+    starts: np.ndarray,
+    probabilities: np.ndarray,
 ) -> list[Piece]:
     """Lay tokens over the text, those of one character together: a token may be a part of one."""
     _, groups = tokenizer.split_tokens_on_unicode(list(tokens))
     ends = np.cumsum([len(group) for group in groups])
+    firsts = ends - [len(group) for group in groups]
     sizes = [sum(len(tokenizer.encoding.decode_single_token_bytes(token)) for token in group) for group in groups]
-    edges = zip(sizes, starts[ends - [len(group) for group in groups]], starts[ends], strict=True)
-    return place_pieces(text, [(size, float(start), float(end)) for size, start, end in edges])
+    edges = zip(sizes, starts[firsts], starts[ends], strict=True)
+    sure = [float(probabilities[first:end].mean()) for first, end in zip(firsts, ends, strict=True)]
+    return place_pieces(text, [(size, float(start), float(end)) for size, start, end in edges], sure)
 
 
 def _recognised_words(result: dict[str, Any]) -> tuple[list[str], list[Span]]:
@@ -568,23 +530,3 @@ def _recognised_words(result: dict[str, Any]) -> tuple[list[str], list[Span]]:
     if not units or not pieces:
         return [], []
     return [unit.text for unit in units], span_times([(unit.start, unit.end) for unit in units], pieces)
-
-
-def _stored_words(payload: dict[str, Any] | None, units: Sequence[Unit], duration: float) -> list[WordTiming] | None:
-    """Read cached words; None if they are not those of the units, or their times are none."""
-    rows = (payload or {}).get("words")
-    if not isinstance(rows, list) or len(rows) != len(units):
-        return None
-    words = []
-    previous = 0.0
-    for row, unit in zip(rows, units, strict=True):
-        if not (isinstance(row, list) and len(row) == 3 and row[0] == unit.text):
-            return None
-        start, end = row[1:]
-        if not all(isinstance(t, (int, float)) and math.isfinite(t) for t in (start, end)):
-            return None
-        if not previous <= start <= end <= duration:
-            return None
-        previous = start
-        words.append(WordTiming(unit.text, float(start), float(end)))
-    return words

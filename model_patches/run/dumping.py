@@ -8,7 +8,7 @@ import numpy as np
 from loguru import logger
 
 from alas_metric.document.record import AlignmentRecord
-from alas_metric.results.dumps import dump_folder, dump_name, write_dump
+from alas_metric.results.dumps import audio_file, dump_folder, dump_name, write_audio, write_dump
 
 
 class Dumps:
@@ -22,12 +22,19 @@ class Dumps:
         folder: the model's folder in the harness's output path.
         date: the run's id in its file names.
         count: how many documents of each task are kept.
+        audio: keep their speech too.
     """
 
-    def __init__(self, folder: Path, date: str, count: int) -> None:
+    def __init__(self, folder: Path, date: str, count: int, audio: bool = False) -> None:
         self.folder = folder
         self.date = date
         self.count = count
+        self.audio = audio
+        if audio:
+            logger.warning(
+                f"the speech of the first {count} documents of each task is kept in {folder} (alas_dump_audio): "
+                "whether it may be passed on, also inside a page of alas view, is for the data's licence to say"
+            )
 
     def add(self, task: str, number: int, record: AlignmentRecord, similarity: np.ndarray, audio: np.ndarray) -> None:
         """Keep a document if it is among the first; a full disk, or a matrix too large, costs the picture, not the run.
@@ -44,10 +51,13 @@ class Dumps:
         if sum(path.name < name for path in self._files(folder)) >= self.count:
             return
         try:
+            if self.audio:  # first: whoever removes a dump removes its speech too
+                write_audio(audio_file(folder / name), audio)
             size = write_dump(folder / name, record, similarity, audio)
             logger.info(f"similarities of {record.uid} kept: {size / 1e6:.2f} MB in {folder / name}")
             for path in self._files(folder)[self.count :]:
                 path.unlink(missing_ok=True)
+                audio_file(path).unlink(missing_ok=True)
         except (OSError, ValueError) as error:
             logger.warning(f"the similarities of {record.uid} could not be kept in {folder}: {error}")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from alas_metric.document.lens_table import LensTable
 from alas_metric.document.measuring import Measurement
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.errors import FatalError, SkipDocument
@@ -24,6 +25,7 @@ from model_patches.adapters.capture import (
     verify_capture,
 )
 from model_patches.adapters.generation import cut
+from model_patches.adapters.lens import DocumentLens, Lens, verify_lens
 from model_patches.run.preparation import Prepared
 from model_patches.run.provenance import of_model, software
 
@@ -40,6 +42,8 @@ class PairedRuns:
         similarity: compares free answers.
         settings: what every record says of how it was made, besides model and software.
         similarity_settings: what records of free answers say of it too.
+        layer_map: whether every audio layer is compared with every text layer.
+        lens: reads every layer's audio positions; None: nothing is read.
     """
 
     adapter: SpeechAdapter
@@ -47,6 +51,8 @@ class PairedRuns:
     similarity: Similarity | None = None
     settings: dict[str, str] = field(default_factory=dict)
     similarity_settings: dict[str, str] = field(default_factory=dict)
+    layer_map: bool = False
+    lens: Lens | None = None
     proven: bool = False
     """Whether a document went through: until then a mismatch between model and adapter ends the run."""
 
@@ -87,13 +93,16 @@ class PairedRuns:
             self.adapter.check_audio(audio, [len(samples) / SAMPLE_RATE for samples in audios])
             if self.adapter.verify and not self.proven:
                 verify_capture(self.adapter.decoder, partial(self.adapter.generate, audio.inputs))
+            if self.lens is not None and not self.proven:
+                verify_lens(self.lens, partial(self.adapter.generate, audio.inputs))
             pooling = WordPooling(text.words)
             text_answers = self._generate(text, pooling, generation)
             measurements = [
                 self._measurement(document, len(positions), keep is not None)
                 for document, positions in zip(documents, audio.positions, strict=True)
             ]
-            on_layer = LayerVectors(audio.positions, pooling.vectors, measurements, check=not self.proven)
+            readers = [] if self.lens is None else _readers(self.lens, text, measurements)
+            on_layer = LayerVectors(audio.positions, pooling.vectors, measurements, readers, check=not self.proven)
             audio_answers = self._generate(audio, on_layer, generation)
         except CaptureMismatch as error:
             if self.proven:
@@ -103,7 +112,8 @@ class PairedRuns:
         records = []
         for row, (document, measurement) in enumerate(zip(documents, measurements, strict=True)):
             answers = (cut(audio_answers[row], until), cut(text_answers[row], until))
-            records.append(self._record(document, measurement, text.words[row], *answers))
+            lens = readers[row].table(self.adapter.token_text) if readers else None
+            records.append(self._record(document, measurement, text.words[row], *answers, lens))
             if keep is not None:
                 keep(row, records[-1], measurement.similarity)
         return records
@@ -127,6 +137,7 @@ class PairedRuns:
             references=document.references,
             reference=document.reference,
             keep=keep,
+            layer_map=self.layer_map,
         )
 
     def _record(
@@ -136,6 +147,7 @@ class PairedRuns:
         words: Sequence[Sequence[int]],
         audio_answer: str,
         text_answer: str,
+        lens: LensTable | None,
     ) -> AlignmentRecord:
         sample = document.sample
         answers = self._compare(sample, audio_answer, text_answer) if self.responses else {}
@@ -146,7 +158,10 @@ class PairedRuns:
             instruction=document.instruction,
             target=sample.target,
             num_tokens=[len(tokens) for tokens in words],
-            settings=self.all_settings | (self.similarity_settings if answers.get("similarities") else {}),
+            lens=lens,
+            settings=self.all_settings
+            | dict(document.settings)
+            | (self.similarity_settings if answers.get("similarities") else {}),
             **answers,
         )
 
@@ -161,3 +176,15 @@ class PairedRuns:
         names = ("responses", "audio_target", "text_target")
         pairs = [(audio, text), (audio, sample.target), (text, sample.target)]
         return {**answers, "similarities": dict(zip(names, self.similarity(pairs), strict=True))}
+
+
+def _readers(lens: Lens, text: Prompts, measurements: Sequence[Measurement]) -> list[DocumentLens]:
+    """Return what reads each document of a batch: for the first token of each word as its text prompt has it."""
+    firsts = [
+        row[torch.tensor([tokens[0] for tokens in words])].cpu()
+        for row, words in zip(text.inputs["input_ids"], text.words, strict=True)
+    ]
+    return [
+        DocumentLens(lens, first, measurement.timelines[measurement.reference])
+        for first, measurement in zip(firsts, measurements, strict=True)
+    ]

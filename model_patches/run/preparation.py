@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from loguru import logger
@@ -15,6 +15,8 @@ from alas_metric.errors import SkipDocument
 from alas_tasks.audio import SAMPLE_RATE
 from alas_tasks.speech import SpeechSample
 from model_patches.adapters.adapter import SpeechAdapter
+from model_patches.reference.aligner import Aligner
+from model_patches.reference.sources import GOLD, settings_of
 from model_patches.reference.whisper_reference import WhisperReference
 from model_patches.reference.written import times_of_units, without_silences
 
@@ -31,6 +33,7 @@ class Prepared:
         units: the words that are scored.
         references: word timestamps by name of their source, one per unit.
         reference: the name of the one that the scores use.
+        settings: what the record says of the aligners.
     """
 
     sample: SpeechSample
@@ -40,6 +43,7 @@ class Prepared:
     units: Sequence[Unit]
     references: Mapping[str, Sequence[WordTiming]]
     reference: str
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -48,12 +52,13 @@ class Preparation:
 
     Args:
         adapter: cleans the text of what its tokenizer would not take as text.
-        whisper: the reference, or None for the data set's own timestamps.
+        sources: gets what a document's task says of its reference, None if nothing, and gives the sources of word
+            times, the primary one first; None stands for the data set's own.
         language: overrides the samples' language.
     """
 
     adapter: SpeechAdapter
-    whisper: WhisperReference | None
+    sources: Callable[[str | None], Sequence[Aligner | None]] = lambda _: [None]
     language: str | None = None
 
     def __call__(self, sample: SpeechSample, instruction: str, audio: np.ndarray) -> Prepared:
@@ -67,42 +72,67 @@ class Preparation:
         Raises:
             SkipDocument: If it has no words, or no usable timestamps.
         """
-        transcript, source = self._transcript(sample, audio)
+        sources = self.sources(sample.reference)
+        aligners = [aligner for aligner in sources if aligner is not None]
+        transcript, source = self._transcript(sample, audio, aligners)
         units = split_units(transcript)
         if not units:
             raise SkipDocument("empty_transcript", f"no word in {transcript[:80]!r}")
-        references = self._references(sample, audio, transcript, units)
-        name = self.whisper.name if self.whisper else "words"
+        references = {
+            **self._gold(sample, audio, units, needed=sources[0] is None),
+            **self._aligned(sample, audio, transcript, units, aligners, needed=sources[0]),
+        }
+        name = sources[0].name if sources[0] is not None else GOLD
         if name not in references:
             raise SkipDocument("no_word_timestamps", "alas_reference=words, and the document has none")
         instruction = self.adapter.clean_text(instruction)
-        return Prepared(sample, instruction, transcript, source, units, references, name)
+        settings = settings_of(aligners)
+        return Prepared(sample, instruction, transcript, source, units, references, name, settings)
 
-    def _transcript(self, sample: SpeechSample, audio: np.ndarray) -> tuple[str, str]:
+    def _transcript(self, sample: SpeechSample, audio: np.ndarray, aligners: Sequence[Aligner]) -> tuple[str, str]:
         if sample.transcript is not None:
             return self.adapter.clean_text(sample.transcript), "dataset"
         if sample.words:
             return self.adapter.clean_text(" ".join(word.word for word in without_silences(sample.words))), "dataset"
-        if self.whisper is None:
-            raise SkipDocument("empty_transcript", "no transcript, and alas_reference is not Whisper")
-        recognised = self.whisper.transcribe(audio, language=self._language(sample))
+        whisper = next((aligner for aligner in aligners if isinstance(aligner, WhisperReference)), None)
+        if whisper is None:
+            raise SkipDocument("empty_transcript", "no transcript, and alas_reference names no Whisper")
+        recognised = whisper.transcribe(audio, language=self._language(sample))
         return self.adapter.clean_text(recognised), "whisper"
 
-    def _references(
-        self, sample: SpeechSample, audio: np.ndarray, transcript: str, units: Sequence[Unit]
+    def _gold(
+        self, sample: SpeechSample, audio: np.ndarray, units: Sequence[Unit], needed: bool
     ) -> dict[str, Sequence[WordTiming]]:
-        references: dict[str, Sequence[WordTiming]] = {}
-        if sample.words:
+        """Return the data set's word timestamps by their name, nothing where there are none."""
+        if not sample.words:
+            return {}
+        try:
+            return {GOLD: gold_words(sample.words, units, len(audio) / SAMPLE_RATE)}
+        except SkipDocument as skip:
+            if needed:
+                raise
+            logger.warning(f"ALAS: {sample.uid} is scored without the data set's timestamps: {skip.detail}")
+            return {}
+
+    def _aligned(
+        self,
+        sample: SpeechSample,
+        audio: np.ndarray,
+        transcript: str,
+        units: Sequence[Unit],
+        aligners: Sequence[Aligner],
+        needed: Aligner | None,
+    ) -> dict[str, Sequence[WordTiming]]:
+        """Return what the aligners say, by their names; only the one that is needed may not fail."""
+        found: dict[str, Sequence[WordTiming]] = {}
+        for aligner in aligners:
             try:
-                references["words"] = gold_words(sample.words, units, len(audio) / SAMPLE_RATE)
+                found[aligner.name] = aligner.words(audio, transcript, units, language=self._language(sample))
             except SkipDocument as skip:
-                if self.whisper is None:
+                if aligner is needed:
                     raise
-                logger.warning(f"ALAS: {sample.uid} is scored without the data set's timestamps: {skip.detail}")
-        if self.whisper is not None:
-            language = self._language(sample)
-            references[self.whisper.name] = self.whisper.words(audio, transcript, units, language=language)
-        return references
+                logger.warning(f"ALAS: {sample.uid} is scored without {aligner.name}: {skip.detail}")
+        return found
 
     def _language(self, sample: SpeechSample) -> str:
         return self.language or sample.language

@@ -23,14 +23,17 @@ from alas_metric.errors import FatalError, SkipDocument
 from alas_tasks.answer_similarity import SentenceSimilarity
 from alas_tasks.audio import load_audio
 from model_patches.adapters.adapter import SpeechAdapter
+from model_patches.adapters.fingerprint import short, weights_fingerprint
+from model_patches.adapters.lens import Lens
+from model_patches.reference.sources import settings_of
 from model_patches.run.dumping import Dumps
 from model_patches.run.harness_run import current_run
 from model_patches.run.interruption import Interruption
 from model_patches.run.journal import Journal, audio_digest, record_key
-from model_patches.run.options import AlasOptions, describe, environment, make_whisper, resume_advice
+from model_patches.run.options import AlasOptions, Aligners, describe, environment, resume_advice
 from model_patches.run.paired import PairedRuns
 from model_patches.run.preparation import Preparation
-from model_patches.run.provenance import dependencies, of_weights, short, weights_fingerprint
+from model_patches.run.provenance import dependencies, of_weights
 from model_patches.run.requests import Item, batches, has_free_answers, read_requests
 
 _MAX_FAILURES = 3
@@ -67,12 +70,13 @@ class Session:
         self.batch_size = batch_size
         self.rank = rank
         self.dumps = dumps
-        self.whisper = make_whisper(options, adapter.device)
+        self.aligners = Aligners(options, adapter.device)
         self.journal = Journal(options.journal) if options.journal else None
-        self.identity = {**identity, **environment(options, self.whisper)}
-        self.prepare = Preparation(adapter, self.whisper, options.language)
-        settings = {**describe(options, self.whisper), **of_weights(identity)}
-        self.runs = PairedRuns(adapter, options.responses, settings=settings)
+        self.identity = {**identity, **environment(options)}
+        self.prepare = Preparation(adapter, self.aligners.of, options.language)
+        settings = {**describe(options), **of_weights(identity)}
+        lens = Lens.of(adapter, options.lens) if options.lens else None
+        self.runs = PairedRuns(adapter, options.responses, settings=settings, layer_map=options.layer_map, lens=lens)
         self.interruption = Interruption(resume_advice(options))
         self.seed = torch.initial_seed()
         self.failures = 0
@@ -104,7 +108,8 @@ class Session:
         """Have the harness's results say what the records say, and the versions of all packages."""
         run = current_run()
         if run is not None:
-            settings = {**self.runs.all_settings, **self.runs.similarity_settings}
+            times = settings_of(self.aligners.made.values())
+            settings = {**self.runs.all_settings, **self.runs.similarity_settings, **times}
             run.facts.update(settings=settings, packages=dependencies())
 
     def _load_similarity(self) -> None:
@@ -115,11 +120,10 @@ class Session:
         self.runs.similarity_settings = {"answer_similarity_weights": short(fingerprint)}
 
     def close(self) -> None:
-        """Close the journal and give Whisper's memory back."""
+        """Close the journal and give the aligners' memory back."""
         if self.journal is not None:
             self.journal.close()
-        if self.whisper is not None:
-            self.whisper.close()
+        self.aligners.close()
 
     def _prove(self, items: Sequence[Item]) -> None:
         """Take documents all the way, one by one, until one has gone through or the journal knows one."""
@@ -139,8 +143,7 @@ class Session:
             for item in self.interruption.between(items):
                 self._prepare(item)
                 progress.update(1)
-        if self.whisper is not None:
-            self.whisper.close()
+        self.aligners.close()
 
     def _run_all(self, items: Sequence[Item]) -> None:
         with self._progress("ALAS paired runs", len(items)) as progress:
@@ -184,6 +187,7 @@ class Session:
             answers=document.sample.answers,
             references={name: list(words) for name, words in document.references.items()},
             reference=document.reference,
+            settings=document.settings,
             seed=self.seed if item.samples else None,
         )
 

@@ -48,7 +48,7 @@ def test_it_is_the_record_of_the_paired_runs(qwen2_audio, model, sentence_bert_f
     from alas_tasks.speech import SpeechSample
 
     sample = SpeechSample(uid="u", audio=None, transcript=TRANSCRIPT, words=WORDS)
-    document = Preparation(qwen2_audio, None)(sample, "what?", AUDIO)
+    document = Preparation(qwen2_audio)(sample, "what?", AUDIO)
     similarity = SentenceSimilarity(str(sentence_bert_folder)).pairs
     settings = {"answer_similarity": str(sentence_bert_folder)}
     (expected,) = PairedRuns(qwen2_audio, True, similarity, settings)(

@@ -3,7 +3,7 @@
     python tools/real_parts/hearing.py ADAPTER ... [--work FOLDER]
 
 for each adapter file that training left, by voice of the test split (two of them never heard in training) and on
-recorded human prompts. Answers come from the plugin's own adapter, through the whole encoder.
+recorded human prompts. The encoder's features are those that training kept; prompts are answered in batches.
 """
 
 from __future__ import annotations
@@ -15,28 +15,47 @@ from pathlib import Path
 import jiwer
 import numpy as np
 import torch
-from features import load_shard
+from features import encode, load_encoder, load_shard
 from lessons import REPEAT
 from parts import default_work
 from prompts import prompt_audio, prompts
-from speech_llm import load_adapter, make_model, make_processor
-from tqdm import tqdm
-
-from model_patches.families.qwen2_audio import Qwen2AudioAdapter
+from speech_llm import audio_prompt, hear, load_adapter, make_model, make_processor
+from transformers import PreTrainedTokenizerBase, Qwen2AudioForConditionalGeneration
 
 VOICES = ("joe", "heart", "espeak-us-f2", "espeak-scot-m7", "espeak-rp-f4")
 HUMAN = 10
+BATCH = 20
 _WORDS = jiwer.Compose(
     [jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.Strip(), jiwer.ReduceToListOfListOfWords()]
 )
 
 
-def answers(adapter: Qwen2AudioAdapter, audios: Sequence[np.ndarray]) -> list[str]:
-    """Return the greedy answers to the request to repeat each audio."""
+def answers(
+    model: Qwen2AudioForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerBase,
+    features: Sequence[np.ndarray],
+    instruction: str = REPEAT,
+) -> list[str]:
+    """Return the greedy answers to an instruction on each utterance, of which the encoder heard (positions, D)."""
     found: list[str] = []
-    for audio in tqdm(audios, leave=False):
-        found += adapter.answers(adapter.audio_prompts([audio], [REPEAT]).inputs, max_new_tokens=48, do_sample=False)
+    for first in range(0, len(features), BATCH):
+        found += _answers(model, tokenizer, features[first : first + BATCH], instruction)
     return found
+
+
+@torch.inference_mode()
+def _answers(
+    model: Qwen2AudioForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerBase,
+    features: Sequence[np.ndarray],
+    instruction: str,
+) -> list[str]:
+    prompts = [audio_prompt(len(heard), instruction) for heard in features]
+    encoded = tokenizer(prompts, padding=True, padding_side="left", return_tensors="pt")
+    given = {"inputs_embeds": hear(model, encoded.input_ids, features), "attention_mask": encoded.attention_mask}
+    said = model.generate(**given, max_new_tokens=48, do_sample=False)
+    texts: list[str] = tokenizer.batch_decode(said, skip_special_tokens=True)
+    return texts
 
 
 def word_errors(texts: Sequence[str], said: Sequence[str]) -> float:
@@ -50,16 +69,20 @@ def word_errors(texts: Sequence[str], said: Sequence[str]) -> float:
     return float(measured.wer)
 
 
-def table(adapter: Qwen2AudioAdapter, work: Path, number: int) -> Iterator[str]:
+def table(
+    model: Qwen2AudioForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, work: Path, number: int
+) -> Iterator[str]:
     """Yield the lines of a model's table and its answers to human prompts."""
     for voice in VOICES:
-        heard = [utterance for utterance, _ in load_shard(work, voice, "test", 0)][:number]
-        said = answers(adapter, [utterance.samples for utterance in heard])
-        yield f"| {voice} | {len(heard)} | {word_errors([u.text for u in heard], said):.1%} |"
-    human = dict(list(prompts(work).items())[:: max(1, len(prompts(work)) // HUMAN)][:HUMAN])
-    said = answers(adapter, [prompt_audio(work, name) for name in human])
+        heard = load_shard(work, voice, "test", 0)[:number]
+        said = answers(model, tokenizer, [features for _, features in heard])
+        yield f"| {voice} | {len(heard)} | {word_errors([u.text for u, _ in heard], said):.1%} |"
+    human = dict(list(prompts(work).items())[:: max(1, len(prompts(work)) // number)][:number])
+    encoder = load_encoder(work)
+    said = answers(model, tokenizer, [encode(encoder, prompt_audio(work, name)) for name in human])
     yield f"| human prompts | {len(human)} | {word_errors(list(human.values()), said):.1%} |\n"
-    yield from (f"- {text} | {answer}" for text, answer in zip(human.values(), said, strict=True))
+    pairs = list(zip(human.values(), said, strict=True))
+    yield from (f"- {text} | {answer}" for text, answer in pairs[:: max(1, len(pairs) // HUMAN)][:HUMAN])
 
 
 def main() -> None:
@@ -75,7 +98,7 @@ def main() -> None:
     for file in arguments.adapter:
         model = load_adapter(make_model(arguments.work, processor.tokenizer), file)
         print(f"{file.stem}\n\n| voice | utterances | words wrong |\n|---|---:|---:|")
-        for line in table(Qwen2AudioAdapter(model, processor), arguments.work, arguments.utterances):
+        for line in table(model, processor.tokenizer, arguments.work, arguments.utterances):
             print(line, flush=True)
 
 

@@ -10,7 +10,7 @@ the family of the paper, and its projector is one linear map, so that a closed f
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +32,16 @@ from transformers import (
 
 AUDIO_TOKENS = ("<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>")
 RANK = 16
-START_SHARDS = [*(("joe", i) for i in range(4)), *(("heart", i) for i in range(4)), ("heart-low", 4), ("heart-low", 5)]
-"""Speech that the ridge start is fitted to, some 900 sentences."""
+START_SHARDS = (
+    *(("joe", i) for i in range(6)),
+    ("heart", 22),
+    ("heart-low", 28),
+    ("heart-middle", 34),
+    ("heart-high", 40),
+    ("espeak-gb-m3", 46),
+    ("joe-high", 54),
+)
+"""Speech that the ridge start is fitted to, some 1,050 sentences."""
 TEMPLATE = (
     "{% for message in messages %}{% if message['role'] != 'system' %}<|im_start|>{{ message['role'] }}\n"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for content in message['content'] %}"
@@ -43,6 +51,32 @@ TEMPLATE = (
     "{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """SmolLM2's turns without a system prompt, which would cost as much time in training as a second of speech."""
+
+
+def audio_prompt(positions: int, instruction: str) -> str:
+    """Return what the template makes of a user's turn with so many audio positions and an instruction."""
+    audio, begin, end = AUDIO_TOKENS
+    return user_prompt(f"{begin}{audio * positions}{end}\n{instruction}")
+
+
+def user_prompt(content: str) -> str:
+    """Return what the template makes of a user's turn."""
+    return f"<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n"
+
+
+def hear(model: Qwen2AudioForConditionalGeneration, ids: torch.Tensor, features: Sequence[np.ndarray]) -> torch.Tensor:
+    """Return what enters the language model: the tokens' embeddings, and what is heard at the audio tokens.
+
+    Args:
+        model: with its projector.
+        ids: tokens, shape (B, T).
+        features: what the encoder hears of each row, in the order of the audio tokens, each (positions, D).
+    """
+    embedded: torch.Tensor = model.get_input_embeddings()(ids)
+    if not features:
+        return embedded
+    heard = model.model.multi_modal_projector(torch.from_numpy(np.concatenate(features)))
+    return embedded.masked_scatter((ids == model.config.audio_token_id)[..., None], heard.to(embedded.dtype))
 
 
 def make_processor(work: Path) -> Qwen2AudioProcessor:

@@ -35,7 +35,47 @@ class States:
     frames: dict[str, np.ndarray]
 
 
-class Listener:
+class Reader:
+    """A language model that reads words and hears vectors at the same place of its prompt.
+
+    Args:
+        model: without its head.
+        tokenizer: its tokenizer.
+        opening: what stands before the transcript.
+        before_audio: what stands before the audio, if more than the opening.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, opening: str, before_audio: str = ""
+    ) -> None:
+        self.model, self.tokenizer = model, tokenizer
+        self.opening, self.before_audio = opening, before_audio or opening
+        self.embed = model.get_input_embeddings()
+
+    @torch.inference_mode()
+    def words(self, text: str) -> np.ndarray:
+        """Return the words' states, (L + 1, N, D): what `split_units` counts as words, the mean of their tokens."""
+        lead = f"{self.opening}Audio Transcription: "
+        encoded = self.tokenizer(lead + text, return_offsets_mapping=True, return_tensors="pt")
+        spans, mask = encoded.offset_mapping[0].tolist(), encoded.attention_mask[0].tolist()
+        states = self._states(self.embed(encoded.input_ids))[:, 0]
+        tokens = tokens_of_units(spans, mask, split_units(text), len(lead))
+        return np.stack([states[:, indices].mean(1) for indices in tokens], axis=1)
+
+    @torch.inference_mode()
+    def frames(self, heard: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the states at the audio positions for vectors of several connectors, (connectors, L + 1, T, D)."""
+        before = self.embed(self.tokenizer(self.before_audio, return_tensors="pt").input_ids.long())
+        audio = torch.from_numpy(np.stack(heard))
+        inputs = torch.cat([before.expand(len(heard), -1, -1), audio], dim=1)
+        return np.moveaxis(self._states(inputs)[:, :, before.shape[1] :], 1, 0)
+
+    def _states(self, inputs: torch.Tensor) -> np.ndarray:
+        outputs: Any = self.model(inputs_embeds=inputs, output_hidden_states=True, use_cache=False)
+        return torch.stack(outputs.hidden_states).numpy()
+
+
+class Listener(Reader):
     """A frozen language model with its connectors.
 
     Args:
@@ -45,11 +85,10 @@ class Listener:
 
     def __init__(self, name: str, work: Path) -> None:
         folder = language_model(name, work)
-        self.name, self.work, self.opening = name, work, OPENINGS[name]
-        self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        self.name, self.work = name, work
         whole = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-        self.model: PreTrainedModel = whole.model.eval().requires_grad_(requires_grad=False)
-        self.embed = self.model.get_input_embeddings()
+        model: PreTrainedModel = whole.model.eval().requires_grad_(requires_grad=False)
+        super().__init__(model, AutoTokenizer.from_pretrained(folder), OPENINGS[name])
 
     def embeddings(self) -> np.ndarray:
         """Return what enters the first layer for each token, shape (vocabulary, D)."""
@@ -68,28 +107,6 @@ class Listener:
             )
         with np.load(file) as data:
             return Connectors(**{name: Linear(data[f"{name}.weight"], data[f"{name}.bias"]) for name in names})
-
-    @torch.inference_mode()
-    def words(self, text: str) -> np.ndarray:
-        """Return the words' states, (L + 1, N, D): what `split_units` counts as words, the mean of their tokens."""
-        lead = f"{self.opening}Audio Transcription: "
-        encoded = self.tokenizer(lead + text, return_offsets_mapping=True, return_tensors="pt")
-        spans, mask = encoded.offset_mapping[0].tolist(), encoded.attention_mask[0].tolist()
-        states = self._states(self.embed(encoded.input_ids))[:, 0]
-        tokens = tokens_of_units(spans, mask, split_units(text), len(lead))
-        return np.stack([states[:, indices].mean(1) for indices in tokens], axis=1)
-
-    @torch.inference_mode()
-    def frames(self, heard: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the states at the audio positions for vectors of several connectors, (connectors, L + 1, T, D)."""
-        before = self.embed(self.tokenizer(self.opening, return_tensors="pt").input_ids.long())
-        audio = torch.from_numpy(np.stack(heard))
-        inputs = torch.cat([before.expand(len(heard), -1, -1), audio], dim=1)
-        return np.moveaxis(self._states(inputs)[:, :, before.shape[1] :], 1, 0)
-
-    def _states(self, inputs: torch.Tensor) -> np.ndarray:
-        outputs: Any = self.model(inputs_embeds=inputs, output_hidden_states=True, use_cache=False)
-        return torch.stack(outputs.hidden_states).numpy()
 
     def states(self, utterance: Utterance, features: np.ndarray, connectors: Connectors, label: str) -> States:
         """Return the hidden states of an utterance, computed once and kept in half precision."""

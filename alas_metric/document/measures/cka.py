@@ -26,7 +26,7 @@ from alas_metric.document.measure import Layers, Measure, brief
 from alas_metric.document.metric import REVERSED, Metric, Sums
 from alas_metric.document.timeline import Timeline
 
-_FEWEST = 4
+FEWEST = 4
 """Words; with fewer the unbiased criterion is not defined."""
 
 
@@ -40,7 +40,7 @@ class Cka(Measure):
 
     def __call__(self, layers: Layers, timeline: Timeline) -> dict[str, Any]:
         """Return the criteria, float ``(layers,)``."""
-        if timeline.num_words < _FEWEST:
+        if timeline.num_words < FEWEST:
             return {}
         words, audio = (layers.cosines(timeline)[:, at, at] for at in (0, 1))
         criteria = brief(hsic(np.stack([words, audio, audio[:, ::-1, ::-1]], axis=1)))

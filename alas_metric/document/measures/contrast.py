@@ -22,13 +22,14 @@ class Contrast(Measure):
     def __call__(self, layers: Layers, timeline: Timeline) -> dict[str, Any]:
         """Return differences, float ``(layers,)``; nothing where there is no other cell."""
         words, positions = timeline.cells
-        spoken = np.unique(positions)
-        others = timeline.num_words * len(spoken) - len(words)
+        spoken = np.zeros(timeline.num_frames, np.float32)
+        spoken[positions] = 1
+        others = timeline.num_words * np.count_nonzero(spoken) - len(words)
         if not others:
             return {}
         values = layers.similarity_on_host
         own = values[..., words, positions].sum(axis=-1, dtype=np.float64)
-        every = values.sum(axis=-2, dtype=np.float64)[..., spoken].sum(axis=-1)
+        every = (values @ spoken).sum(axis=-1, dtype=np.float64)
         return dict(zip(FORMS, brief(own / len(words) - (every - own) / others).T, strict=True))
 
     def columns(self, found: Mapping[str, np.ndarray], timeline: Timeline) -> dict[str, Any]:

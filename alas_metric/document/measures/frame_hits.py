@@ -53,7 +53,7 @@ def frame_hits(similarity: npt.ArrayLike, timeline: Timeline) -> np.ndarray:
     values = np.asarray(similarity)
     inside, owners = timeline.spoken, timeline.owners
     best = values.max(axis=-2)
-    ties = (values == best[..., None, :]).sum(axis=-2)
+    ties = (values == best[..., None, :]).sum(axis=-2, dtype=np.int32)
     # Selected only now: selecting positions from all words would copy everything, and in an order that is slow to read.
     chosen = values[..., owners[inside], np.flatnonzero(inside)]
     return np.where(chosen == best[..., inside], 1.0 / np.maximum(ties[..., inside], 1), 0.0).sum(axis=-1)

@@ -9,7 +9,7 @@ import json
 import math
 import pickle
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,9 @@ TASK_KEYS = [
     "accuracy_text",
     "uar_audio",
     "uar_text",
+    "modality_gap",
+    "answer_kappa",
+    "mcnemar_p",
 ]
 
 
@@ -258,6 +261,80 @@ def test_closed_answers() -> None:
     assert (values["accuracy_audio"], values["accuracy_text"]) == (0.5, 1.0)
     assert values["uar_audio"] == pytest.approx((2 / 3 + 0) / 2) and values["uar_text"] == 1.0
     assert values["kept"] == 3
+    # Of five answers three agree. By chance: 2/5 * 3/5 for a, 2/5 * 2/5 for b; nothing agrees with the unreadable one.
+    assert values["answer_kappa"] == pytest.approx((0.6 - 0.4) / (1 - 0.4))
+    # Two documents tell the runs apart, both for the transcript: (1/2)^2 on either side.
+    assert values["mcnemar_p"] == pytest.approx(0.5)
+
+
+def labelled(answers: Sequence[tuple[str | None, str | None, str | None]]) -> Documents:
+    return [
+        DocumentScores(str(i), answered=True, labels=dict(zip(("audio", "text", "target"), each, strict=True)))
+        for i, each in enumerate(answers)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answers", "kappa", "p"),
+    [
+        ([], None, None),
+        ([("a", "a", "a")] * 3, None, 1.0),
+        ([("a", "a", None), ("b", "b", None)], 1.0, None),
+        ([(None, None, "a")] * 2, 0.0, 1.0),
+        ([("a", "b", "a"), ("b", "a", "b")], -1.0, 0.5),
+    ],
+    ids=["no answers", "one label", "no gold answers", "unreadable", "opposite"],
+)
+def test_ends_of_the_agreement_of_answers(
+    answers: list[tuple[str | None, str | None, str | None]], kappa: float | None, p: float | None
+) -> None:
+    values = summarise(labelled(answers), keys=["answer_kappa", "mcnemar_p"])
+    assert (values["answer_kappa"], values["mcnemar_p"]) == (kappa, p)
+
+
+@given(st.lists(st.tuples(*[st.sampled_from(["a", "b", "c", None])] * 2), min_size=2, max_size=30))
+def test_kappa_is_its_formula(answers: list[tuple[str | None, str | None]]) -> None:
+    count = len(answers)
+    agreed = sum(audio is not None and audio == text for audio, text in answers) / count
+    chance = sum(
+        sum(audio == label for audio, _ in answers) * sum(text == label for _, text in answers) / count**2
+        for label in "abc"
+    )
+    found = summarise(labelled([(*each, None) for each in answers]), keys=["answer_kappa"])["answer_kappa"]
+    assert found == (None if chance == 1 else pytest.approx((agreed - chance) / (1 - chance)))
+
+
+def test_the_gap_is_of_all_documents_with_a_gold_answer(record: Callable[..., AlignmentRecord]) -> None:
+    """Half of the transcripts, and one audio in four, are answered rightly; the filter keeps documents by agreement."""
+    answers = [("a", "a"), ("b", "a"), ("b", "b"), ("b", "c")] * 10
+    documents = [
+        score_record(
+            record(
+                uid=f"{i:02}",
+                audio_answer="",
+                text_answer="",
+                labels={"audio": audio, "text": text, "target": "a" if i < 36 else None},
+            )
+        )
+        for i, (audio, text) in enumerate(answers)
+    ]
+    values = summarise(documents)
+    curve = values["layers"]["modality_gap"]
+    assert values["kept"] == 20 and curve["documents"] == 36
+    assert values["modality_gap"] == pytest.approx(values["accuracy_text"] - values["accuracy_audio"])
+    assert curve["headline_low"] < 0.25 < curve["headline_high"]
+    # The interval is that of the paired differences: 0 in three of four documents, 1 in the others.
+    half = 1.96 * np.sqrt(0.25 * 0.75 / 36)
+    assert curve["headline_high"] - curve["headline_low"] == pytest.approx(2 * half, rel=0.15)
+
+
+def test_the_gap_of_free_answers(record: Callable[..., AlignmentRecord]) -> None:
+    similarities = {"responses": 0.1, "audio_target": 0.25, "text_target": 0.75}
+    made = [record(uid=str(i), audio_answer="x", text_answer="y", similarities=similarities) for i in range(3)]
+    none = record(uid="none", audio_answer="x", text_answer="y", similarities=similarities | {"text_target": None})
+    values = summarise([score_record(each) for each in [*made, none]])
+    assert values["modality_gap"] == 0.5 and values["layers"]["modality_gap"]["documents"] == 3
+    assert values["answer_kappa"] is None and values["mcnemar_p"] is None
 
 
 # The ends of the scales
@@ -472,11 +549,13 @@ def test_the_harness_prints_short_and_writes_whole(documents: Documents) -> None
     utils = pytest.importorskip("lmms_eval.utils")
     entry = {f"{key},none": value for key, value in summarise(documents).items()}
     table = utils.make_table({"results": {"alas_demo": {"alias": "alas_demo", **entry}}, "n-shot": {}})
-    assert "{'layers': 3}" in table and "{'documents': 3}" in table
+    assert "{'layers': 3, 'verdict': 'cannot tell'}" in table and "{'documents': 3}" in table
     assert "headline" not in table and max(map(len, table.splitlines())) < 200
     text = json.dumps(entry, indent=2, default=utils.handle_non_serializable, ensure_ascii=False)
     assert len(json.loads(text)["layers,none"]["alas"]["values"]) == 3
-    assert all(isinstance(v, int | float | dict | None) for v in json.loads(text).values())
+    assert all(
+        isinstance(v, int | float | dict | None) or key == "signature,none" for key, v in json.loads(text).items()
+    )
 
 
 def test_sums_of_the_smallest_numbers_are_exact() -> None:

@@ -48,6 +48,14 @@ def test_metrics_of_other_answers_are_left_out() -> None:
     assert reported(values, []) == {"alas": None, "answer_similarity": 0.5}, "nothing says of what kind the task is"
 
 
+def test_metrics_that_older_results_lack_are_there() -> None:
+    values = {"accuracy_audio": 0.5, "uar_audio": 0.5, "modality_gap": 0.1, "answer_similarity": None}
+    assert list(reported(values, ["alas", "accuracy_audio"])) == ["accuracy_audio", "modality_gap"]
+    assert list(reported(values, ["alas", "accuracy_audio", "uar_audio"])) == [
+        *("accuracy_audio", "uar_audio", "modality_gap")
+    ]
+
+
 def test_few_clusters_are_said() -> None:
     assert few_clusters([(12, 12), (0, 0)]) == few_clusters([]) == few_clusters([(0, 0)]) == ""
     assert few_clusters([(12, 40), (9, 40), (0, 0)]).startswith("Only 9 speakers (40 documents) were resampled")

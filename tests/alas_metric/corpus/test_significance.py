@@ -53,6 +53,23 @@ def made_run(
     return documents
 
 
+def test_the_gap_is_compared_on_documents_that_were_not_kept_too() -> None:
+    def run(gap: float) -> Documents:
+        return [
+            dataclasses.replace(
+                scores,
+                answered=True,
+                agreement=float(index % 2),
+                columns=scores.columns | {"modality_gap": np.full(3, gap + (index % 5) / 10)},
+            )
+            for index, scores in enumerate(made_run(1))
+        ]
+
+    found = compare_runs(run(0.5), run(0.2), ("alas", "modality_gap"))
+    assert (found["alas"].documents, found["modality_gap"].documents) == (20, 40)
+    assert found["modality_gap"].difference == pytest.approx(0.3) == found["modality_gap"].low
+
+
 def test_known_difference_is_found() -> None:
     found = compare_runs(made_run(1), made_run(2, offset=0.5), KEYS)
     assert list(found) == list(KEYS)

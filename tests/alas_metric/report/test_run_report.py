@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from alas_metric import AlignmentRecord, score_pair, score_record, summarise
+from alas_metric import AlignmentRecord, Measurement, score_pair, score_record, summarise
 from alas_metric.commands.main import main
 from alas_metric.corpus.documents import document_layers, document_value
 from alas_metric.corpus.layers import is_defined
 from alas_metric.corpus.metrics import ROWS
+from alas_metric.document.lens_table import LensTable
 from alas_metric.report.figures import figures
 from alas_metric.report.run_report import Report, make_report, ranked
 from alas_metric.report.tables import OF_DOCUMENTS
@@ -151,6 +152,17 @@ def test_summary_shows_what_is_there(written: Path) -> None:
         assert (written / "figures" / name).read_bytes()[:4] == b"\x89PNG"
         assert (written / "figures" / name).with_suffix(".svg").stat().st_size > 1000
     assert "00000001-d1.npz is no dump" in text, "the damaged dump is named"
+
+
+def test_the_documents_of_the_summary_can_be_looked_at(written: Path, report: Report) -> None:
+    text = (written / "report.md").read_text(encoding="utf-8")
+    linked = {part.partition(")")[0] for part in text.split("](view.html#")[1:]}
+    assert linked == {f"uid={uid}&layer={report.best_layer}" for uid in report.examples}
+    page = (written / "view.html").read_text(encoding="utf-8")
+    shown = json.loads(page.partition('id="index">')[2].partition("</script>")[0])
+    assert {document["uid"] for document in shown["documents"]} == set(report.examples)
+    curve = report.curves["alas_skill"]["values"]
+    assert shown["runs"][0]["skill"]["standardised"] == pytest.approx(curve), "that of all kept documents"
 
 
 def test_texts_of_the_data_stay_text(written: Path) -> None:
@@ -310,3 +322,60 @@ def test_the_newest_dumps_are_found(tmp_path: Path) -> None:
             ("m", "b_dump_c", "2025"),
         ]
     assert [file.path.parent.name[:4] for file in find_dumps(tmp_path, date="20250101_000000", task="a")] == ["2025"]
+
+
+@pytest.fixture
+def run_by_option(tmp_path: Path, timing) -> Path:
+    """A run with layer maps and what the lens reads."""
+    records = []
+    for number in range(5):
+        rng = np.random.default_rng(number)
+        words = timing(6, 40, rng)
+        measurement = Measurement(
+            f"d{number}", [word.word for word in words], 40, 0.04, {"gold": words}, "gold", layer_map=True
+        )
+        for layer in range(4):
+            vectors = (rng.normal(size=(count, 16)).astype(np.float32) for count in (6, 40))
+            measurement(layer, *vectors, rng.random((6, 40)) < 0.1)
+        lens = LensTable(10, ["w"] * 6, [[HOSTILE] * 6] * 4, np.zeros((4, 6), bool))
+        records.append(measurement.record("t", lens=lens))
+    write_run(tmp_path / MODEL, records)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("_no_files")
+def test_what_was_measured_by_option_is_tabulated_and_said(run_by_option: Path) -> None:
+    assert main(["report", str(run_by_option)]) == 0
+    folder = run_by_option / "alas_report" / MODEL / TASK
+    [run] = find_runs(run_by_option)
+    maps = make_report(run).layer_maps
+    table = rows(folder / "layer_map.csv")
+    assert len(table) == 16
+    for row in table:
+        for name in ("retrieval", "cka"):
+            value = maps[name]["values"][int(row["audio_layer"])][int(row["text_layer"])]
+            assert row[name] == ("" if value is None else str(value))
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert "By retrieval, audio layer" in text and "By CKA, audio layer" in text
+    for name in ("layer_map", "layers_lens_recall", "layers_lens_evidence", "lens_d"):
+        assert f"(figures/{name}" in text
+
+
+def test_the_lens_is_shown_by_a_command(run_by_option: Path, tmp_path: Path, capsys) -> None:
+    assert main(["lens", str(run_by_option), "--doc", "d3", "--output", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "d3, words 1 to 6 of 6" in printed and "w5" in printed and "d1" not in printed
+    assert (tmp_path / "out" / MODEL / f"{TASK}-d3.png").exists()
+    with pytest.raises(SystemExit, match=r"no document nobody of .* holds what its layers read as"):
+        main(["lens", str(run_by_option), "--doc", "nobody"])
+
+
+def test_a_run_without_a_lens_says_so(runs: Path, written: Path) -> None:
+    with pytest.raises(SystemExit, match="alas_lens=10 --log_samples"):
+        main(["lens", str(runs)])
+    assert "lens" not in (written / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_run_without_a_layer_map_says_nothing_of_it(written: Path) -> None:
+    assert not (written / "layer_map.csv").exists()
+    assert "layer_map" not in (written / "report.md").read_text(encoding="utf-8")

@@ -73,7 +73,7 @@ def test_whole_paired_runs(qwen2_audio, transcript: str, instruction: str) -> No
     words = [WordTiming(word, 0.0, 0.4) for word in transcript.split()]
     sample = SpeechSample("u", AUDIO, transcript, words=words)
     try:
-        document = Preparation(qwen2_audio, None)(sample, instruction, AUDIO)
+        document = Preparation(qwen2_audio)(sample, instruction, AUDIO)
         (record,) = PairedRuns(qwen2_audio, False)([document], [AUDIO], {"max_new_tokens": 1, "do_sample": False})
     except SkipDocument as skip:
         assert skip.cause in ("empty_transcript", "no_word_timestamps", "bad_timestamps", "error"), skip

@@ -120,7 +120,7 @@ def test_what_can_be_had_is_not_missing(world, monkeypatch) -> None:
     offered = {"model-00001.safetensors": 10_000, "model-00002.safetensors": 5_000, "README.md": 7}
     found = weights.of_model("pretrained=", QWEN, ask=lambda name, revision: offered).finding
     assert found.state is State.REACHABLE and found.download == 15_000
-    found = weights.of_whisper("whisper:tiny", lambda address: 75_000_000).finding
+    found = weights.of_whisper("tiny", lambda address: 75_000_000).finding
     assert found.state is State.REACHABLE and "75 MB" in found.advice
     found = of_source(sources.LIBRISQA, lambda source: ("on the hub", 4_000_000))
     assert found.state is State.REACHABLE and "4 MB" in found.advice
@@ -187,3 +187,20 @@ def test_which_tasks_compare_free_answers() -> None:
     files = {task: next(folder.glob(f"*/{task}.yaml")) for task in NEEDS}
     assert {task for task, file in files.items() if "answers: free" in file.read_text()} == set(FREE_ANSWERS)
     assert free_answers(["alas"]) and not free_answers(["alas_iemocap", "/nowhere.yaml"])
+
+
+def test_the_aligners_that_argument_or_task_name(world, tmp_path, monkeypatch) -> None:
+    def subjects(tasks: list[str], **arguments: str) -> list[str]:
+        return [each.finding.subject for each in command.of_answers_and_times(tasks, arguments)]
+
+    aligner = "qwen3_aligner:Qwen/Qwen3-ForcedAligner-0.6B-hf"
+    assert subjects(["alas_iemocap"]) == ["Whisper"]
+    assert subjects(["alas_iemocap"], alas_reference="words") == []
+    assert subjects(["alas_iemocap"], alas_reference=f"words;{aligner};whisper:tiny") == ["Qwen3 aligner", "Whisper"]
+    (found,) = command.of_answers_and_times(["alas_iemocap"], {"alas_reference": aligner})
+    assert found.finding.state is State.MISSING and "hf download Qwen/Qwen3-ForcedAligner" in found.finding.advice
+    task = tmp_path / "mine.yaml"
+    task.write_text("lmms_eval_specific_kwargs: {default: {reference: words}}\n")
+    monkeypatch.setattr(command, "free_answers", lambda tasks: False)
+    assert subjects([str(task)]) == []
+    assert subjects([str(task), "alas_iemocap"]) == ["Whisper"]

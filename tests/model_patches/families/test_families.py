@@ -25,6 +25,7 @@ from model_patches.adapters.capture import (
     verify_capture,
 )
 from model_patches.adapters.huggingface import HuggingFaceAdapter, require_parts
+from model_patches.adapters.lens import Lens, verify_lens
 from model_patches.adapters.loading import load_pretrained
 from model_patches.adapters.stride import measure_stride
 from model_patches.harness.huggingface import AlasHf
@@ -120,6 +121,17 @@ def test_a_record_from_python(family) -> None:
     # A layer is what the stack holds, also where it is experts alone, or Mamba; what predicts further tokens is none.
     assert record.num_layers == adapter.model.config.get_text_config().num_hidden_layers + 1
     assert score_record(record).columns["alas_raw"].shape == (record.num_layers,)
+
+
+def test_the_lens_is_held_against_the_model(family) -> None:
+    name, adapter = family
+    prompts = adapter.audio_prompts([speech(1)], ["?"])
+    check = partial(verify_lens, Lens.of(adapter, 10), partial(adapter.generate, prompts.inputs))
+    if name != "gemma3n":
+        check()
+        return
+    with pytest.raises(FatalError, match="more than its final norm between the last layer and the output head"):
+        check()
 
 
 @pytest.mark.parametrize("check", checking.CHECKS)
@@ -298,7 +310,7 @@ def test_the_general_adapter_equals_the_one_for_qwen2_audio(qwen2_audio, seconds
     sample = SpeechSample(uid="u", audio=None, transcript=TRANSCRIPT, words=words)
     records = []
     for adapter in (qwen2_audio, general):
-        document = Preparation(adapter, None)(sample, "what?", speech(seconds))
+        document = Preparation(adapter)(sample, "what?", speech(seconds))
         generation = {"max_new_tokens": 3, "do_sample": False}
         (record,) = PairedRuns(adapter, settings={})([document], [speech(seconds)], generation)
         records.append(record.to_json())

@@ -73,10 +73,12 @@ class EvenAligner:
 
     Args:
         shares: weights of pieces that take more than 1.
+        sure: probabilities of pieces that are below 1.
     """
 
     def __init__(self, shares: dict[str, float] | None = None) -> None:
         self.shares = shares or {}
+        self.sure: dict[str, float] = {}
         self.calls: list[tuple[list[str], float]] = []
 
     def __call__(self, model, tokenizer, tokens, mel, num_frames, heads=None):
@@ -86,7 +88,8 @@ class EvenAligner:
         weights = [self.shares.get(p, 1.0) / len(g) for p, g in zip(pieces, groups, strict=True) for _ in g]
         starts = np.cumsum([0.0, *weights]) * num_frames / sum(weights)
         both = np.broadcast_to(starts, (len(heads), 2, len(starts)))
-        return attention.Reading(both, np.ones(len(tokens)))
+        sure = [self.sure.get(p, 1.0) for p, g in zip(pieces, groups, strict=True) for _ in g]
+        return attention.Reading(both, np.array(sure))
 
 
 @pytest.fixture
@@ -244,6 +247,12 @@ def test_punctuation_takes_no_time_of_its_word(reference: WhisperReference, alig
     np.testing.assert_allclose(spans_of(words), [(0.0, 0.2), (1.8, 2.6)], atol=0.05)
 
 
+def test_words_have_the_mean_probability_of_their_tokens(reference: WhisperReference, aligner: EvenAligner) -> None:
+    aligner.sure = {" yes": 0.5, ",": 0.0, "-known": 0.5}  # of -known two tokens, of well one
+    words = words_of(reference, bursts([(0.0, 2.6)], 2.6), "yes, well-known")
+    assert [word.confidence for word in words] == [0.5, round((1.0 + 2 * 0.5) / 3, 4)]
+
+
 def test_capitals_are_lowered_for_the_alignment_only(reference: WhisperReference, aligner: EvenAligner) -> None:
     words = words_of(reference, bursts([(0.0, 2.0)], 2.0), "MISTER QUILTER'S HOUSE")
     assert aligner.calls[0][0] == [" mister", " quilter's", " house"]
@@ -297,6 +306,7 @@ def test_recognised_words_are_matched(recogniser: WhisperReference, monkeypatch:
     heard = [(" Uh,", 0.0, 0.2), (" one", 0.2, 1.0), (" tree", 2.0, 3.0), (" four.", 3.0, 4.0)]
     calls = hear(monkeypatch, heard)
     words = words_of(recogniser, bursts([(0.0, 6.0)], 6.0), "ONE two three four five!")
+    assert [word.confidence for word in words] == [None] * 5  # which token a word was matched with is not kept
     expected = [(0.2, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 3.8), (3.8, 6.0)]
     # The end of "four." holds a full stop, a fifth of its characters.
     np.testing.assert_allclose(spans_of(words)[:3], expected[:3], atol=1e-6)
@@ -557,14 +567,17 @@ def test_cache_hits_do_not_load_the_model(whisper_file: Path, tmp_path: Path, mo
     [
         {},
         {"words": None},
-        {"words": [["one", 0.0, 1.0]]},
-        {"words": [["one", 0.0, 1.0], ["too", 1.0, 2.0]]},
-        {"words": [["one", 0.0, 1.0], ["two", 1.0]]},
-        {"words": [["one", 0.0, 1.0], ["two", "1.0", 2.0]]},
-        {"words": [["one", 0.0, 1.0], ["two", 2.0, 1.0]]},
-        {"words": [["one", 1.0, 1.5], ["two", 0.5, 2.0]]},
-        {"words": [["one", 0.0, 1.0], ["two", 1.0, 99.0]]},
-        {"words": [["one", -1.0, 1.0], ["two", 1.0, 2.0]]},
+        {"words": [["one", 0.0, 1.0, None]]},
+        {"words": [["one", 0.0, 1.0, None], ["too", 1.0, 2.0, None]]},
+        {"words": [["one", 0.0, 1.0, None], ["two", 1.0]]},
+        {"words": [["one", 0.0, 1.0, None], ["two", "1.0", 2.0, None]]},
+        {"words": [["one", 0.0, 1.0, None], ["two", 2.0, 1.0, None]]},
+        {"words": [["one", 1.0, 1.5, None], ["two", 0.5, 2.0, None]]},
+        {"words": [["one", 0.0, 1.0, None], ["two", 1.0, 99.0, None]]},
+        {"words": [["one", -1.0, 1.0, None], ["two", 1.0, 2.0, None]]},
+        {"words": [["one", 0.0, 1.0, None], ["two", 1.0, 2.0]]},
+        {"words": [["one", 0.0, 1.0, None], ["two", 1.0, 2.0, "sure"]]},
+        {"words": [["one", 0.0, 1.0, None], ["two", 1.0, 2.0, 1.5]]},
     ],
 )
 def test_unusable_entry_is_computed_again(
@@ -578,4 +591,4 @@ def test_unusable_entry_is_computed_again(
     assert cache.get(key) is not None
     cache.put(key, payload)
     assert words_of(reference, audio, "one two") == expected
-    assert cache.get(key) == {"words": [[w.word, w.start, w.end] for w in expected]}
+    assert cache.get(key) == {"words": [[w.word, w.start, w.end, w.confidence] for w in expected]}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 from loguru import logger
 from run_folders import short_record
 
 from alas_metric import AlignmentRecord
 from alas_metric.errors import FatalError
-from alas_metric.results.dumps import read_dump
+from alas_metric.results.dumps import audio_file, read_audio, read_dump
 from model_patches.harness.entry import remember_runs
 from model_patches.run import harness_run
 from model_patches.run.dumping import Dumps
@@ -51,6 +53,23 @@ def test_a_full_disk_costs_the_picture_only(tmp_path: Path) -> None:
     assert any("similarities of d0 could not be kept" in line for line in lines)
 
 
+def test_speech_is_kept_with_the_same_documents_and_its_licence_named(tmp_path: Path) -> None:
+    lines: list[str] = []
+    handle = logger.add(lines.append, format="{message}")
+    dumps = Dumps(tmp_path, "20260101_000000", 2, audio=True)
+    logger.remove(handle)
+    assert any("alas_dump_audio" in line and "licence" in line for line in lines)
+    speech = np.linspace(-0.5, 0.5, 1600, dtype=np.float32)
+    for number in (3, 2, 0):
+        dumps.add("task", number, record(f"d{number}"), SIMILARITY, speech)
+    folder = tmp_path / "20260101_000000_dump_task"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f"{number:08d}-d{number}.{ending}" for number in (0, 2) for ending in ("flac", "npz")
+    ]
+    heard, rate = soundfile.read(io.BytesIO(read_audio(audio_file(folder / "00000000-d0.npz")) or b""), dtype="float32")
+    assert rate == 16_000 and np.abs(heard - speech).max() <= 2**-15
+
+
 def test_no_place_for_dumps_shows_before_the_model_is_loaded() -> None:
     with pytest.raises(FatalError, match="add --output_path"):
         check_options(AlasOptions(reference="words", dump=2), "cpu")
@@ -67,6 +86,14 @@ def test_no_place_for_dumps_shows_before_the_model_is_loaded() -> None:
 def test_wrong_numbers_are_refused(dump) -> None:
     with pytest.raises(FatalError, match="alas_dump must be a number of documents"):
         AlasOptions(dump=dump)
+
+
+def test_speech_without_similarities_is_refused() -> None:
+    assert AlasOptions.from_model_args({"alas_dump": 2, "alas_dump_audio": True}).dump_audio is True
+    with pytest.raises(FatalError, match="alas_dump=N keeps: give both"):
+        AlasOptions(dump_audio=True)
+    with pytest.raises(FatalError, match="alas_dump_audio must be true or false, got 'yes'"):
+        AlasOptions(dump=1, dump_audio="yes")
 
 
 def test_the_harness_run_is_known_while_it_goes_on() -> None:

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 
-from model_patches.run.provenance import dependencies, of_weights, prompts_digest, weights_fingerprint
+from model_patches.adapters.fingerprint import weights_fingerprint
+from model_patches.run.provenance import dependencies, of_weights, prompts_digest
 
 
 def make_commit(hub, repo: str, commit: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from alas_metric import AlignmentRecord, WordTiming, score_record
 from alas_metric.errors import FatalError, SkipDocument
 from alas_tasks.speech import SpeechSample
 from model_patches.adapters.generation import generation_arguments
+from model_patches.reference.whisper_reference import WhisperReference
 from model_patches.run import harness_run
 from model_patches.run import session as session_module
 from model_patches.run.options import AlasOptions
@@ -447,18 +449,67 @@ def test_options_are_tried_before_the_model_is_loaded(tmp_path) -> None:
         check_options(AlasOptions(journal=str(tmp_path / "file")), cpu)
 
 
+class StandIn(WhisperReference):
+    """A Whisper that says what the test tells it to."""
+
+    name = fingerprint = ""
+
+    def __init__(self, name: str, words, transcribe=None) -> None:
+        self.name, self.words, self.transcribe = name, words, transcribe
+
+
 def test_whisper_and_gold_words_stand_side_by_side(make) -> None:
     session = make()
-    session.prepare.whisper = SimpleNamespace(
+    whisper = StandIn(
         name="whisper:fake:align",
         words=lambda audio, transcript, units, language: [WordTiming(u.text, 0.1, 0.2) for u in units],
         transcribe=lambda audio, language: "heard words",
-        close=lambda: None,
     )
-    session.whisper = session.prepare.whisper
+    session.prepare.sources = lambda _: [whisper]
     gold, none = run(session, [sample("a"), SpeechSample(uid="b", audio=speech(1))])
     assert set(gold.references) == {"words", "whisper:fake:align"} and gold.reference == "whisper:fake:align"
     assert none.transcript == "heard words" and none.transcript_source == "whisper"
+
+
+def test_several_references_in_one_run(make, whisper_file, tmp_path) -> None:
+    from tiny_models import make_qwen3_aligner
+
+    from alas_metric.document.record import CONFIDENCE
+
+    folder = make_qwen3_aligner(tmp_path / "aligner")
+    both = f"whisper:{whisper_file};qwen3_aligner:{folder}"
+    names = [f"whisper:{whisper_file.stem}:align", "qwen3_aligner:aligner"]
+    session = make(reference=f"words; {both}", cache=str(tmp_path / "cache"))
+    record, without = run(session, [sample("a"), SpeechSample(uid="b", audio=speech(1), transcript="one two")])
+    assert list(record.references) == ["words", *names] and record.reference == "words"
+    assert set(record.reference_sums) == set(record.references)
+    assert without.skipped["cause"] == "no_word_timestamps"
+    assert {"whisper_checkpoint", "qwen3_aligner_checkpoint"} <= set(record.settings)
+    # Whisper says how sure it is; the data set and the other aligner do not.
+    assert set(record.word_values) == {names[0]}
+    assert all(0 <= each <= 1 for each in record.word_values[names[0]][CONFIDENCE])
+    (aligned,) = run(make(reference=both.partition(";")[2], cache=str(tmp_path / "cache")), [sample("a")])
+    assert aligned.reference == names[1] and aligned.references[names[1]] == record.references[names[1]]
+    with pytest.raises(FatalError, match="several different ones with ';' between them"):
+        make(reference="words;words")
+
+
+def test_the_task_names_its_reference_and_the_option_overrides(make, whisper_file) -> None:
+    asked = replace(sample("a"), reference="words")
+    assert run(make(reference=None), [asked])[0].reference == "words"
+    (record,) = run(make(reference=f"whisper:{whisper_file}"), [asked])
+    assert record.reference.startswith("whisper:") and "words" in record.references
+
+
+def test_another_aligner_that_finds_nothing_is_left_out(make, log) -> None:
+    def nothing(*_args, **_kwargs):
+        raise SkipDocument("no_word_timestamps", "silence")
+
+    session = make()
+    session.prepare.sources = lambda _: [None, StandIn("whisper:x:align", nothing)]
+    (record,) = run(session, [sample("a")])
+    assert list(record.references) == ["words"]
+    assert any("a is scored without whisper:x:align: silence" in line for line in log)
 
 
 def test_whisper_that_finds_nothing(make) -> None:
@@ -466,8 +517,8 @@ def test_whisper_that_finds_nothing(make) -> None:
         raise SkipDocument("no_word_timestamps", "silence")
 
     session = make()
-    session.prepare.whisper = SimpleNamespace(name="whisper:x:align", words=nothing, close=lambda: None)
-    session.whisper = session.prepare.whisper
+    whisper = StandIn("whisper:x:align", nothing)
+    session.prepare.sources = lambda _: [whisper]
     assert run(session, [sample("a")])[0].skipped["cause"] == "no_word_timestamps"
 
 

@@ -1,0 +1,1 @@
+"""One page in which the documents of a run can be looked at and heard: reading, packing, page."""

@@ -1,0 +1,279 @@
+"""What a page shows of a run: each document's numbers, paths and times from its record, and what the run kept of it."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alas_metric.corpus.answer_filter import THRESHOLD, kept
+from alas_metric.corpus.documents import document_layers, document_value
+from alas_metric.corpus.layers import Item, items_entering, values_of_layers
+from alas_metric.corpus.metrics import LAYERED, RANKING
+from alas_metric.document.path_errors import entry_seconds
+from alas_metric.document.record import AlignmentRecord
+from alas_metric.document.scores import DocumentScores, score_record
+from alas_metric.document.similarity import FORMS
+from alas_metric.document.timeline import Timeline
+from alas_metric.results.dumps import (
+    ENVELOPE_SECONDS,
+    Dump,
+    audio_file,
+    dump_files,
+    dump_folder,
+    read_audio,
+    read_dump,
+    safe_name,
+)
+from alas_metric.results.runs import Run, every_record
+from alas_metric.viewer.packing import affordable_steps, json_block, similarity_block
+
+GOAL = 97_000_000
+"""Characters that similarities and speech of a page shall take: 200 utterances of LibriSpeech on 33 layers and more."""
+MOST = 250_000_000
+"""Characters that they may take; a browser still opens this."""
+_TOO_LARGE = f"similarities and speech beyond {MOST // 10**6} MB a page are left out: more would not open"
+CURVES = ("alas_skill", "alas_seconds", "alas", "frame_accuracy")
+"""Metrics of a document that the page shows layer by layer, as far as they are defined for it."""
+
+
+@dataclass(frozen=True)
+class ViewedDocument:
+    """A document of one run.
+
+    Args:
+        uid: its id.
+        text: the transcript.
+        speaker: who speaks, None if unknown.
+        summary: what lists and orders it: ``words``, ``seconds``, ``skill``, ``confidence``, ``kept``.
+        details: block of JSON, see `_details`.
+        similarity: block, see `similarity_block`; None where the run kept none.
+        audio: FLAC in base64, None where the run kept none.
+    """
+
+    uid: str
+    text: str
+    speaker: str | None
+    summary: dict[str, Any]
+    details: str
+    similarity: str | None
+    audio: str | None
+
+
+@dataclass(frozen=True)
+class ViewedRun:
+    """A run as a page shows it.
+
+    Args:
+        run: where it comes from.
+        num_layers: entries L + 1 of the hidden states, 0 without documents.
+        documents: by id, in the order of the samples.
+        skill: by form, of all kept documents together: a value for each layer, None where undefined.
+        left_out: how many documents cannot be shown, by cause.
+        messages: what was odd.
+    """
+
+    run: Run
+    num_layers: int
+    documents: dict[str, ViewedDocument]
+    skill: dict[str, list[float | None]]
+    left_out: Counter[str] = field(default_factory=Counter)
+    messages: list[str] = field(default_factory=list)
+
+
+def view_run(
+    run: Run,
+    threshold: float = THRESHOLD,
+    reference: str | None = None,
+    runs: int = 1,
+    only: Collection[str] | None = None,
+) -> ViewedRun:
+    """Read what a page shows of a run.
+
+    Args:
+        run: see `find_runs`.
+        threshold: of the answer filter.
+        reference: name of the word timestamps that are shown first, each record's primary ones by default.
+        runs: how many share the page.
+        only: ids of the documents that it shows, all by default.
+
+    Raises:
+        ValueError: If no document can be shown; says why.
+        OSError: If the samples cannot be read.
+    """
+    keeper = _Keeper(run, runs)
+    documents: dict[str, ViewedDocument] = {}
+    left_out: Counter[str] = Counter()
+    items: list[Item] = []
+    num_layers = 0
+    for record in every_record(run):
+        name = record.reference if reference is None else reference
+        if record.skipped is not None or name not in record.references:
+            left_out[record.skipped["cause"] if record.skipped else f"no reference {name}"] += 1
+            continue
+        scores = score_record(record, name)
+        if kept(scores, threshold):
+            items.append({"layers": record.num_layers, "columns": scores.columns})
+        num_layers = max(num_layers, record.num_layers)
+        if only is None or record.uid in only:
+            documents[record.uid] = _document(record, name, scores, threshold, *keeper.of(record))
+    if not documents:
+        found = ", ".join(f"{cause} ({count})" for cause, count in sorted(left_out.items()))
+        raise ValueError(f"{run.samples.name} holds no document to be shown: {found or 'no alignment record'}")
+    skill = {form: _of_all(f"{RANKING}_{form}", items) for form in FORMS}
+    chosen = [] if only is None else [f"{len(documents)} chosen documents; alas view makes the page of all"]
+    return ViewedRun(run, num_layers, documents, skill, left_out, [*chosen, *keeper.messages])
+
+
+def _of_all(key: str, items: Sequence[Item]) -> list[float | None]:
+    sums = LAYERED[key]
+    return values_of_layers(sums, items_entering(sums, items))
+
+
+class _Keeper:
+    """What a run kept of its documents beside their records, as far as the page can take it."""
+
+    def __init__(self, run: Run, runs: int) -> None:
+        self.messages: list[str] = []
+        self._left = MOST // runs
+        files = dump_files(dump_folder(run.samples.parent, run.date, run.task))
+        speech = [path for file in files if (path := audio_file(file)).is_file()]
+        self._steps = affordable_steps(_bytes(files), _bytes(speech), GOAL // runs)
+        self._files: dict[str, list[Path]] = {}
+        for path in files:
+            self._files.setdefault(path.stem.partition("-")[2], []).append(path)
+
+    def of(self, record: AlignmentRecord) -> tuple[Dump | None, str | None, str | None]:
+        """Return a document's dump, its similarities as a block and its speech in base64; None for what is missing."""
+        for path in self._files.get(safe_name(record.uid), ()):
+            try:
+                dump = read_dump(path)
+                if dump.record.uid == record.uid and dump.similarity.shape[0] == record.num_layers:
+                    return self._packed(dump, path)
+            except (OSError, ValueError) as error:
+                self.messages.append(str(error))
+        return None, None, None
+
+    def _packed(self, dump: Dump, path: Path) -> tuple[Dump | None, str | None, str | None]:
+        speech = read_audio(audio_file(path))
+        similarity = similarity_block(dump.similarity, self._steps)
+        audio = None if speech is None else base64.b64encode(speech).decode("ascii")
+        self._left -= len(similarity) + len(audio or "")
+        if self._left < 0:
+            if not self.messages or self.messages[-1] != _TOO_LARGE:
+                self.messages.append(_TOO_LARGE)
+            return dump, None, None
+        return dump, similarity, audio
+
+
+def _bytes(paths: Sequence[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)
+
+
+def _document(
+    record: AlignmentRecord,
+    reference: str,
+    scores: DocumentScores,
+    threshold: float,
+    dump: Dump | None,
+    similarity: str | None,
+    audio: str | None,
+) -> ViewedDocument:
+    summary = {
+        "words": record.num_words,
+        "seconds": round(record.num_frames * record.frame_seconds, 3),
+        "skill": _rounded(document_value(scores, RANKING)),
+        "confidence": _rounded(_confidence(record, reference)),
+        "kept": kept(scores, threshold),
+        "similarity": similarity is not None,
+        "audio": audio is not None,
+    }
+    details = json_block(_details(record, reference, dump))
+    return ViewedDocument(record.uid, record.transcript, record.speaker, summary, details, similarity, audio)
+
+
+def _confidence(record: AlignmentRecord, reference: str) -> float | None:
+    """Return how sure the source of the word times is, in the mean over the words; None where it does not say."""
+    values = record.word_values.get(reference, {}).get("confidence", [])
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None
+
+
+def _details(record: AlignmentRecord, reference: str, dump: Dump | None) -> dict[str, Any]:
+    """Return everything that the page shows of a document but its similarities.
+
+    Paths are given by the positions at which they go on by one, as in the record; the reference path as it is, since
+    it may jump. Errors are thousandths of a second. The waveform is in 127ths.
+    """
+    return {
+        "words": record.words,
+        "positions": record.num_frames,
+        "position_seconds": record.frame_seconds,
+        "layers": record.num_layers,
+        "swapped": record.swapped,
+        "paths": {form: [_steps(path) for path in record.paths[form]] for form in FORMS if form in record.paths},
+        "reference": reference,
+        "references": {name: _against(record, name) for name in record.references},
+        "instruction": record.instruction,
+        "answers": {"audio": record.audio_answer, "text": record.text_answer, "gold": record.target},
+        "transcript_source": record.transcript_source,
+        "envelope": None if dump is None else np.rint(dump.envelope * 127).astype(int).tolist(),
+        "envelope_seconds": ENVELOPE_SECONDS,
+    }
+
+
+def _steps(path: np.ndarray) -> list[int]:
+    return (np.flatnonzero(np.diff(path)) + 1).tolist()
+
+
+def _against(record: AlignmentRecord, name: str) -> dict[str, Any]:
+    """Return what follows from one reference: times, path, values of every layer, and the error of every word."""
+    timeline = Timeline.of(record.uid, record.references[name], record.num_frames, record.frame_seconds)
+    scores = score_record(record, name)
+    forms = [form for form in FORMS if form in record.paths]
+    return {
+        "times": [[word.start, word.end] for word in timeline.words],
+        "path": timeline.path.tolist(),
+        "values": record.word_values.get(name, {}),
+        "curves": {key: {form: _curve(scores, f"{key}_{form}") for form in forms} for key in CURVES},
+        "errors": {form: _thousandths(word_seconds(record.paths[form], timeline)) for form in forms},
+    }
+
+
+def word_seconds(paths: np.ndarray, timeline: Timeline) -> np.ndarray:
+    """Return how far from its own time each word is sought, in seconds.
+
+    The mean, over the positions that belong to the word, of the distance to the territory of the word that the path
+    joins them with; weighted by these positions, the mean over words is the document's `alas_seconds`.
+
+    Args:
+        paths: shape ``(..., K)``, see `alas_metric.document.paths`.
+        timeline: of the document.
+
+    Returns:
+        Shape ``(..., N)``, NaN where a word owns no position.
+    """
+    seconds = entry_seconds(paths, timeline.words, timeline.num_frames, timeline.frame_seconds)
+    if timeline.swapped:
+        return seconds
+    owned = timeline.owners == np.arange(timeline.num_words)[:, None]
+    with np.errstate(invalid="ignore"):
+        return seconds @ owned.T / owned.sum(axis=-1)
+
+
+def _curve(scores: DocumentScores, key: str) -> list[float | None]:
+    return [_rounded(value) for value in document_layers(scores, key).tolist()] if key in LAYERED else []
+
+
+def _thousandths(values: np.ndarray) -> list[list[int | None]]:
+    return [[None if math.isnan(value) else round(1000 * value) for value in row] for row in values.tolist()]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 4)

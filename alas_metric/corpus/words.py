@@ -246,12 +246,20 @@ def _span(layers: range) -> str:
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
-    """Return edges of bins that hold about as many values each, ``edges[b] <= value < edges[b + 1]``."""
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return values
-    inner = np.unique(np.quantile(values, np.arange(1, _BINS) / _BINS, method="higher"))
-    return np.concatenate([[-np.inf], inner[inner > values.min()], [np.inf]])
+    """Return edges of bins that hold about as many values each, ``edges[b] <= value < edges[b + 1]``.
+
+    Equal values stay together, so that a bin may hold many more; a small rest joins the last one.
+    """
+    found, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+    share, held, starts = counts.sum() / _BINS, 0, [0]
+    for place, count in enumerate(counts.tolist()):
+        if held >= share:
+            starts.append(place)
+            held = 0
+        held += count
+    if held < share / 2 and len(starts) > 2:
+        starts.pop()
+    return np.concatenate([[-np.inf], found[starts[1:]], [np.inf]])
 
 
 def _bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -263,7 +271,11 @@ def _bin_labels(edges: np.ndarray, values: np.ndarray) -> list[str]:
     """Return the lowest and the highest value in each bin."""
     bins = _bins(values, edges)
     ends = [(values[bins == place].min(), values[bins == place].max()) for place in range(len(edges) - 1)]
-    return [f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}" for low, high in ends]
+    return [_brief(low) if low == high else f"{_brief(low)} to {_brief(high)}" for low, high in ends]
+
+
+def _brief(value: float) -> str:
+    return f"{value:.2g}" if abs(value) < 10 else f"{value:.0f}"
 
 
 def _item(document: DocumentWords, bins: np.ndarray, size: int) -> Item | None:

@@ -110,6 +110,15 @@ def test_short_words_fail() -> None:
     assert short < whole < long
 
 
+def test_most_words_are_one_token(records: list[AlignmentRecord]) -> None:
+    """Equal values share a bin, however many they are, and the others have bins of their own."""
+    for record in records[:-1]:
+        record.num_tokens = [1] * (record.num_words - 2) + [2, 5]
+    curve = Words.of(records, lambda uid: True).skill_by("num_tokens")
+    assert curve["labels"] == ["1", "2 to 5"]
+    assert curve["words"] == [sum(record.num_words - 2 for record in records[:-1]), 14]
+
+
 def test_skill_by_is_that_of_all_words_where_bins_are_put_together(records: list[AlignmentRecord]) -> None:
     words = Words.of(records, lambda uid: True)
     for name in ("duration", "frequency", "place", "num_tokens", "confidence"):

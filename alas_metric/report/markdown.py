@@ -71,7 +71,7 @@ def _markdown_settings(report: Report) -> Iterator[str]:
     made = next((record.settings for record in report.examples.values()), {})
     if settings := {**report.settings, **made}:
         yield from ["", "## How the run was made", ""]
-        yield from (f"- {cell(name)}: `{_code(value)}`" for name, value in settings.items())
+        yield from (f"- {cell(name)}: `{code(value)}`" for name, value in settings.items())
 
 
 def _markdown_numbers(report: Report) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _markdown_numbers(report: Report) -> Iterator[str]:
     )
     if note := caution(report.curves):
         yield from ["", note]
-    yield from ["", f"`{_code(report.values['signature'])}`"]
+    yield from ["", f"`{code(report.values['signature'])}`"]
     heads = ["metric", "value", "95 % interval", *FORMS, "unit", "better", "meaning"]
     right = {"value", "95 % interval", *FORMS}
     yield from ["", line(heads), line("---:" if head in right else "---" for head in heads)]
@@ -223,5 +223,6 @@ def cell(text: Any, longest: int = 160) -> str:
     return line
 
 
-def _code(value: Any) -> str:
+def code(value: Any) -> str:
+    """Return a value as it stands between the marks of code."""
     return one_line(str(value)).replace("`", "'")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from alas_metric.corpus.metrics import METRICS, caution
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.numbers import number, span
-from alas_metric.report.markdown import cell, line
+from alas_metric.report.markdown import cell, code, line
 from alas_metric.report.run_report import Report
 
 TABLES = {
@@ -79,6 +79,8 @@ def _run_lines(report: Report, figures: Sequence[str]) -> Iterator[str]:
         f"{len(report.documents)} documents, {len(report.kept)} kept by the answer filter; means over layers 1 to L, "
         "95 % bootstrap intervals."
     )
+    yield from ["", cell(report.curves["verdicts"]["text"], longest=10_000)]
+    yield from ["", f"`{code(report.values['signature'])}`"]
     if note := caution(report.curves):
         yield from ["", note]
     if report.settings.get("limit") is not None:

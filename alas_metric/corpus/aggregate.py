@@ -360,9 +360,6 @@ def _recall_value(of: str, items: Sequence[Item]) -> float | None:
 
 def _kappa_value(_: str, items: Sequence[Item]) -> float | None:
     """Return Cohen's kappa of the two answers, None where it is undefined; one that cannot be read agrees with none."""
-    # Here, since it takes long and few tasks need it.
-    from sklearn.metrics import cohen_kappa_score
-
     runs = ("audio", "text")
     readings = [
         [f"unreadable {run}" if labels[run] is None else f"label {labels[run]}" for labels in _answers_of(items)]
@@ -370,6 +367,9 @@ def _kappa_value(_: str, items: Sequence[Item]) -> float | None:
     ]
     if len(set(readings[0] + readings[1])) < 2:
         return None  # one label for everything: chance agrees as well
+    # Here, since it takes long and few tasks need it.
+    from sklearn.metrics import cohen_kappa_score
+
     return float(cohen_kappa_score(*readings))
 
 

@@ -30,7 +30,7 @@ from model_patches.probing import Probe, Utterance
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HEADLINES = tuple(row.key for row in ROWS if row.headline)
+HEADLINES = tuple(row.key for row in ROWS if row.headline and row.curve)
 PREFIX = "alas"
 
 

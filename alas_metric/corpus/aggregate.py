@@ -323,14 +323,18 @@ def _cause_value(_: str, items: Sequence[Item]) -> Brief:
     return Brief({cause: causes[cause] for cause in sorted(causes)}, {"documents": causes.total()})
 
 
+_OF_REFERENCE = ("reference_confidence", "reference_disagreement")
+"""Values of a document that tell how far its word times can be trusted."""
+
+
 def _value_item(of: str, scores: DocumentScores, _: Mapping[str, Any], threshold: float) -> Item:
     if of == "kept":
         return {"score": float(kept(scores, threshold))}
     if of in ("audio", "text"):
         right = is_right(scores.labels, of)
         return {} if right is None else {"score": float(right)}
-    similarity = scores.similarities.get(of)
-    return {} if similarity is None else {"score": float(similarity)}
+    value = getattr(scores, of) if of in _OF_REFERENCE else scores.similarities.get(of)
+    return {} if value is None else {"score": float(value)}
 
 
 def _mean_score(_: str, items: Sequence[Item]) -> float | None:

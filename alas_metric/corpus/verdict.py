@@ -24,8 +24,8 @@ from alas_metric.numbers import number, span
 WIDEST = 0.5
 """Wider intervals on both sides of a bar decide nothing."""
 SOUND = 0.1
-"""The bar of CKA evidence: log-mel features and random projections of Whisper's reach 0.04 to 0.07 over all layers of a
-language model, and up to 0.11 in single ones."""
+"""The bar of CKA evidence: log-mel features and random projections of Whisper's reach 0.04 to 0.08 over all layers of a
+language model, and up to 0.15 in single ones (docs/verdict.md)."""
 BARS = {"cka_evidence": SOUND}
 """Above what a metric must be, where it is not 0."""
 CANNOT_TELL, NOTHING = "cannot tell", "nothing found"

@@ -23,6 +23,14 @@ from alas_metric.corpus.significance import (
 )
 from alas_metric.leaderboard.board import Board, build_board
 from alas_metric.numbers import number, p_value, signed, signed_span
+from alas_metric.results.references import (
+    DISTANCE_HEADS,
+    References,
+    distance_cells,
+    read_references,
+    value_cells,
+    value_heads,
+)
 from alas_metric.texts import printable
 
 
@@ -40,6 +48,7 @@ class TaskComparison:
         changes: of every document that both kept, the largest first.
         only_first: documents that only the first run kept.
         only_second: documents that only the second run kept.
+        references: by run, the sources of its records' word times side by side, where there are several.
     """
 
     task: str
@@ -51,6 +60,7 @@ class TaskComparison:
     changes: list[DocumentChange]
     only_first: int
     only_second: int
+    references: dict[str, References]
 
 
 def compare_folders(
@@ -102,10 +112,14 @@ def _compare(board: Board, task: str, first: str, second: str) -> TaskComparison
     differences = compare_runs(runs[0], runs[1], COMPARED, board.threshold)
     changes = document_changes(runs[0], runs[1], RANKING, board.threshold)
     one, other = ({scores.uid for scores in run if kept(scores, board.threshold)} for run in runs)
+    lost = (len(one - other), len(other - one))
+    references = {}
+    for model in (first, second):
+        entry = board.entries[model, task]
+        if (side_by_side := read_references(entry.run, entry.documents, board.threshold)) is not None:
+            references[model] = side_by_side
     signatures = (entries[0].signature, entries[1].signature)
-    return TaskComparison(
-        task, first, second, told, signatures, differences, changes, len(one - other), len(other - one)
-    )
+    return TaskComparison(task, first, second, told, signatures, differences, changes, *lost, references)
 
 
 def headline_rows(found: TaskComparison) -> list[dict[str, Any]]:
@@ -172,6 +186,7 @@ def comparison_data(found: Sequence[TaskComparison], board: Board) -> dict[str, 
                 "kept_only_by_second": each.only_second,
                 "differences": {key: asdict(difference) for key, difference in each.differences.items()},
                 "documents": document_rows(each),
+                "references": {model: asdict(references) for model, references in each.references.items()},
             }
             for each in found
         ],
@@ -185,8 +200,29 @@ def verdict_lines(found: TaskComparison) -> list[str]:
 
 
 def terminal_tables(found: TaskComparison, most: int = 5) -> list[Table]:
-    """Return the tables of headline metrics, of layers, and of the documents that changed most."""
-    return [_headlines(found), *_layers(found), _documents(found, most)]
+    """Return the tables of headline metrics, of layers, of documents that changed most, and of several references."""
+    references = [table for model, each in found.references.items() for table in _references(model, each)]
+    return [_headlines(found), *_layers(found), _documents(found, most), *references]
+
+
+def _references(model: str, found: References) -> list[Table]:
+    """Return how far the sources of a run's word times are apart, and its scores by each."""
+    kept_by = f"{model}: scores by each reference, {found.documents} kept documents that hold all"
+    return [
+        _plain_table(
+            f"{model}: borders between words by one reference and another", DISTANCE_HEADS, distance_cells(found), 2
+        ),
+        _plain_table(kept_by, value_heads(found), value_cells(found), 1),
+    ]
+
+
+def _plain_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> Table:
+    table = Table(title=Text(printable(title)))
+    for place, head in enumerate(heads):
+        table.add_column(Text(printable(head)), justify="left" if place < texts else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table
 
 
 def _headlines(found: TaskComparison) -> Table:

@@ -24,6 +24,7 @@ from alas_metric.figures.style import axis_label
 from alas_metric.figures.words import word_panels
 from alas_metric.report.curves import curve_figures
 from alas_metric.report.run_report import Report
+from alas_metric.report.trust import trust_figures
 
 LAYER_MAP_CAPTION = "Every audio layer with every text layer; for each audio layer the nearest text layer in red."
 
@@ -43,6 +44,7 @@ def _figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
     of_words = words_figure(report)
     if of_words is not None:
         yield "words", "Which words fail: skill of words, over layers 1 to L.", of_words
+    yield from trust_figures(report)
     filter_figure = _filter_figure(report)
     if filter_figure is not None:
         yield ("filter", *filter_figure)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from alas_metric.corpus.answer_filter import nothing_kept
 from alas_metric.corpus.documents import document_value
 from alas_metric.corpus.layer_map import sentence
-from alas_metric.corpus.metrics import RANKING, ROWS, caution
+from alas_metric.corpus.metrics import METRICS, RANKING, ROWS, caution
+from alas_metric.corpus.significance import HEADLINES
 from alas_metric.document.scores import DocumentScores
 from alas_metric.document.similarity import FORMS
 from alas_metric.numbers import number, span
 from alas_metric.report.run_report import Report, ranked
 from alas_metric.report.tables import skipped_rows, summary_rows
+from alas_metric.report.trust import TRUST, terciles
+from alas_metric.results.references import DISTANCE_HEADS, References, distance_cells, value_cells, value_heads
 from alas_metric.texts import one_line
 from alas_metric.viewer.page import address
 
@@ -41,6 +44,7 @@ def markdown_summary(
         *_markdown_lens(drawn, lenses),
         *_markdown_documents(report, drawn, pictures),
         *_markdown_words(drawn),
+        *_markdown_word_times(report, drawn),
         *_markdown_left_out(report, drawn),
         *_markdown_settings(report),
     ]
@@ -192,6 +196,41 @@ def _markdown_words(drawn: Mapping[str, str]) -> Iterator[str]:
             f"{drawn['words']} Words of kept documents in bins of about as many each, how many stands above. Skill: 1 "
             "perfect, 0 a random path. Every word with its errors in groups of layers: words.csv, words.parquet."
         )
+
+
+def _markdown_word_times(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:
+    """Yield how far the sources of word times are apart, and the scores by how far they can be trusted."""
+    groups = {key: found for key in TRUST if (found := terciles(report, key))}
+    if report.references is None and not groups:
+        return
+    yield from ["", "## Word times"]
+    if report.references is not None:
+        yield from _markdown_references(report.references)
+    for key, found in groups.items():
+        metric = METRICS[key]
+        yield from ["", f"Kept documents in thirds by {key} ({metric.description}):", ""]
+        shown = [name for name in HEADLINES if any(each.values[name] is not None for each in found)]
+        yield line([f"{key}, {metric.unit}", "documents", *shown])
+        yield line(["---", *["---:"] * (len(shown) + 1)])
+        for each in found:
+            values = [number(each.values[name]) for name in shown]
+            yield line([span(each.low, each.high), str(each.documents), *values])
+        if (name := f"trust_{key}") in drawn:
+            yield from ["", _image(f"{name}.png", drawn[name])]
+
+
+def _markdown_references(found: References) -> Iterator[str]:
+    yield from ["", "How far the borders between words are apart, over the documents that hold both:", ""]
+    yield from _table(DISTANCE_HEADS, distance_cells(found), 2)
+    yield from ["", f"The scores by each, over the {found.documents} kept documents that hold all:", ""]
+    yield from _table(value_heads(found), value_cells(found), 1)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> Iterator[str]:
+    """Yield a table whose first columns are texts and whose others are numbers."""
+    yield line(map(cell, heads))
+    yield line("---" if place < texts else "---:" for place in range(len(heads)))
+    yield from (line(map(cell, row)) for row in rows)
 
 
 def _markdown_left_out(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:

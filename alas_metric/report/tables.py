@@ -89,6 +89,8 @@ def document_rows(report: Report) -> list[dict[str, Any]]:
             "forced": scores.forced,
             "swapped": scores.swapped,
             "answer_similarity": scores.agreement,
+            "reference_confidence": scores.reference_confidence,
+            "reference_disagreement": scores.reference_disagreement,
             **{f"label_{name}": (scores.labels or {}).get(name) for name in ("audio", "text", "target")},
             **{key: document_value(scores, key) for key in OF_DOCUMENTS},
         }
@@ -123,6 +125,7 @@ TABLES: dict[str, tuple[Callable[[Report], list[dict[str, Any]]], Sequence[str]]
         document_rows,
         (
             *("uid", "speaker", "skipped", "detail", "kept", "forced", "swapped", "answer_similarity"),
+            *("reference_confidence", "reference_disagreement"),
             *("label_audio", "label_text", "label_target"),
             *OF_DOCUMENTS,
         ),

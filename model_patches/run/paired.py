@@ -43,6 +43,7 @@ class PairedRuns:
         settings: what every record says of how it was made, besides model and software.
         similarity_settings: what records of free answers say of it too.
         layer_map: whether every audio layer is compared with every text layer.
+        keep_states: whether measurements keep hidden states.
         lens: reads every layer's audio positions; None: nothing is read.
     """
 
@@ -52,6 +53,7 @@ class PairedRuns:
     settings: dict[str, str] = field(default_factory=dict)
     similarity_settings: dict[str, str] = field(default_factory=dict)
     layer_map: bool = False
+    keep_states: bool = False
     lens: Lens | None = None
     proven: bool = False
     """Whether a document went through: until then a mismatch between model and adapter ends the run."""
@@ -67,7 +69,7 @@ class PairedRuns:
         audios: Sequence[np.ndarray],
         generation: Mapping[str, Any],
         until: Sequence[str] = (),
-        keep: Callable[[int, AlignmentRecord, np.ndarray], None] | None = None,
+        keep: Callable[[int, AlignmentRecord, Measurement], None] | None = None,
     ) -> list[AlignmentRecord]:
         """Run a batch and return its records, in order.
 
@@ -76,7 +78,7 @@ class PairedRuns:
             audios: their samples, 16 kHz mono.
             generation: keyword arguments of ``generate``.
             until: texts at which an answer is cut.
-            keep: gets each document's place in the batch, its record and its similarities, ``(L + 1, 2, N, T)``.
+            keep: gets each document's place in the batch, its record and its measurement, which holds similarities.
 
         Raises:
             SkipDocument: If one document cannot be scored; run the others again without it.
@@ -115,7 +117,7 @@ class PairedRuns:
             lens = readers[row].table(self.adapter.token_text) if readers else None
             records.append(self._record(document, measurement, text.words[row], *answers, lens))
             if keep is not None:
-                keep(row, records[-1], measurement.similarity)
+                keep(row, records[-1], measurement)
         return records
 
     def _generate(
@@ -137,6 +139,7 @@ class PairedRuns:
             references=document.references,
             reference=document.reference,
             keep=keep,
+            keep_states=self.keep_states,
             layer_map=self.layer_map,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -150,7 +151,8 @@ def test_summary_shows_what_is_there(written: Path) -> None:
     assert {"layers_alas.png", "documents_alas.png", "filter.png", "alignment_00000000-d0.png"} <= named
     for name in named:
         assert (written / "figures" / name).read_bytes()[:4] == b"\x89PNG"
-        assert (written / "figures" / name).with_suffix(".svg").stat().st_size > 1000
+        for ending in (".svg", ".pdf"):
+            assert (written / "figures" / name).with_suffix(ending).stat().st_size > 1000
     assert "00000001-d1.npz is no dump" in text, "the damaged dump is named"
 
 
@@ -163,6 +165,19 @@ def test_the_documents_of_the_summary_can_be_looked_at(written: Path, report: Re
     assert {document["uid"] for document in shown["documents"]} == set(report.examples)
     curve = report.curves["alas_skill"]["values"]
     assert shown["runs"][0]["skill"]["standardised"] == pytest.approx(curve), "that of all kept documents"
+
+
+def test_six_figures_are_shown_and_the_others_folded_each_once(written: Path) -> None:
+    shown, _, folded = (written / "report.md").read_text(encoding="utf-8").partition("<details>")
+    images = [re.findall(r"!\[[^\n]*?\]\(figures/(.+?)\)", part) for part in (shown, folded)]
+    assert images[0] == [
+        # Made from similarities alone, the records have no retrieval: the next curve takes its place.
+        *(f"layers_{key}.png" for key in ("alas", "alas_skill", "alas_evidence", "alas_seconds")),
+        "alignment_00000000-d0.png",
+        "documents_alas_skill.png",
+    ]
+    assert sorted(images[0] + images[1]) == sorted(path.name for path in (written / "figures").glob("*.png"))
+    assert folded.count("</details>") == 1
 
 
 def test_texts_of_the_data_stay_text(written: Path) -> None:
@@ -269,8 +284,10 @@ def test_picture_of_one_document(runs: Path, tmp_path: Path, capsys) -> None:
         str(tmp_path),
     ]
     assert main(arguments) == 0
-    png, svg = capsys.readouterr().out.split()
-    assert png == str(tmp_path / MODEL / f"{TASK}-00000000-d0-centred.png") and Path(svg).exists()
+    png, svg, pdf = capsys.readouterr().out.split()
+    assert (
+        png == str(tmp_path / MODEL / f"{TASK}-00000000-d0-centred.png") and Path(svg).exists() and Path(pdf).exists()
+    )
 
 
 @pytest.mark.parametrize(
@@ -293,7 +310,7 @@ def test_layers_that_the_model_lacks_are_named_and_the_others_drawn(runs: Path, 
     assert main(arguments) == 1
     said = capsys.readouterr()
     assert "there is no layer 99" in said.err
-    assert len(said.out.split()) == 2 and all(Path(path).exists() for path in said.out.split())
+    assert len(said.out.split()) == 3 and all(Path(path).exists() for path in said.out.split())
 
 
 @pytest.mark.parametrize("name", ["00000000-d0", f"{TASK}-00000000-d0"])

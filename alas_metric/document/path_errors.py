@@ -5,7 +5,7 @@ All functions take paths as `paths` defines them and are vectorised over leading
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -187,10 +187,21 @@ def uniform_expectation(distances: npt.ArrayLike) -> float:
 
 def expectations(length: int, num_values: int, costs: Sequence[Callable[[slice], np.ndarray]]) -> list[float]:
     """Return the expected mean of several costs, each a function from entries to distances (entries, M)."""
-    step = max(1, _CHUNK_CELLS // num_values)
     sums = np.zeros(len(costs))
-    for begin in range(0, length, step):
-        entries = slice(begin, begin + step)
-        chances = path_probabilities(length, num_values, entries)
+    for entries, chances in _probabilities_in_chunks(length, num_values):
         sums += [(chances * cost(entries)).sum() for cost in costs]
     return [float(total) / length for total in sums]
+
+
+def entry_expectations(length: int, num_values: int, cost: Callable[[slice], np.ndarray]) -> np.ndarray:
+    """Return the expected cost of each entry, shape ``(length,)``; see `expectations`, which gives its mean."""
+    chunks = _probabilities_in_chunks(length, num_values)
+    return np.concatenate([(chances * cost(entries)).sum(axis=-1) for entries, chances in chunks])
+
+
+def _probabilities_in_chunks(length: int, num_values: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield a few entries at a time with `path_probabilities`: the memory stays small for long audio."""
+    step = max(1, _CHUNK_CELLS // num_values)
+    for begin in range(0, length, step):
+        entries = slice(begin, begin + step)
+        yield entries, path_probabilities(length, num_values, entries)

@@ -32,7 +32,7 @@ _PATHS = (
 def markdown_summary(
     report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str], lenses: Mapping[str, str]
 ) -> Iterator[str]:
-    """Yield the lines of the summary: in its sections a few figures, all others folded away at the end."""
+    """Yield the lines of the summary: six figures, those of options, and all others folded away."""
     images = {f"{name}.png": caption for name, caption in drawn.items()}
     images |= {name: f"Alignment of {uid}: {_PATHS}" for uid, name in pictures.items()}
     lines = [
@@ -42,9 +42,9 @@ def markdown_summary(
         *_markdown_numbers(report),
         *_markdown_layer_map(report, drawn),
         *_markdown_lens(drawn, lenses),
-        *_markdown_documents(report, drawn, pictures),
+        *_markdown_documents(report, pictures),
         *_markdown_words(drawn),
-        *_markdown_word_times(report, drawn),
+        *_markdown_word_times(report),
         *_markdown_left_out(report, drawn),
         *_markdown_settings(report),
     ]
@@ -160,10 +160,8 @@ def _markdown_lens(drawn: Mapping[str, str], lenses: Mapping[str, str]) -> Itera
         yield from ["", f"**{cell(uid)}**", "", _image(name, f"What the audio of {uid} reads as in each layer")]
 
 
-def _markdown_documents(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
+def _markdown_documents(report: Report, pictures: Mapping[str, str]) -> Iterator[str]:
     yield from ["", "## Documents"]
-    if (name := f"documents_{RANKING}") in drawn:
-        yield from ["", _image(f"{name}.png", drawn[name])]
     groups = ranked(report.documents, report.threshold)
     if not any(groups.values()):
         return
@@ -198,7 +196,7 @@ def _markdown_words(drawn: Mapping[str, str]) -> Iterator[str]:
         )
 
 
-def _markdown_word_times(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:
+def _markdown_word_times(report: Report) -> Iterator[str]:
     """Yield how far the sources of word times are apart, and the scores by how far they can be trusted."""
     groups = {key: found for key in TRUST if (found := terciles(report, key))}
     if report.references is None and not groups:
@@ -215,8 +213,6 @@ def _markdown_word_times(report: Report, drawn: Mapping[str, str]) -> Iterator[s
         for each in found:
             values = [number(each.values[name]) for name in shown]
             yield line([span(each.low, each.high), str(each.documents), *values])
-        if (name := f"trust_{key}") in drawn:
-            yield from ["", _image(f"{name}.png", drawn[name])]
 
 
 def _markdown_references(found: References) -> Iterator[str]:

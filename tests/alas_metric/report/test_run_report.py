@@ -174,7 +174,7 @@ def test_six_figures_are_shown_and_the_others_folded_each_once(written: Path) ->
         # Made from similarities alone, the records have no retrieval: the next curve takes its place.
         *(f"layers_{key}.png" for key in ("alas", "alas_skill", "alas_evidence", "alas_seconds")),
         "alignment_00000000-d0.png",
-        "documents_alas_skill.png",
+        "words.png",
     ]
     assert sorted(images[0] + images[1]) == sorted(path.name for path in (written / "figures").glob("*.png"))
     assert folded.count("</details>") == 1

@@ -1,7 +1,8 @@
 """The table of metrics: every key of the results, in the order of reports.
 
 Everything that shows metrics is derived from it: results.json, the tables of the terminal, reports, leaderboards,
-comparisons, figures, and the table in README. The rows of a measure stand beside its code; here are the others.
+comparisons, figures, and the table in docs/numbers.md. The rows of a measure stand beside its code; here are the
+others.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ _RUN = (
         "Layer map",
         Statistic("layer_map"),
         "retrieval_skill and cka of every audio layer with every text layer, and to which text layer each audio layer "
-        "is nearest; with alas_layer_map=true",
+        "is nearest; asked for by alas_layer_map",
         unit="",
         option="alas_layer_map=true",
     ),
@@ -296,13 +297,13 @@ def few_clusters(counts: Iterable[tuple[int, int]]) -> str:
 
 
 def markdown_table() -> str:
-    """Return the table of README."""
+    """Return the table of docs/numbers.md."""
     lines = ["| metric | better | unit | form | meaning |", "|---|---|---|---|---|"]
     for row in ROWS:
         name = f"**`{row.key}`**" if row.headline else f"`{row.key}`"
         better = "" if row.direction == "none" else row.direction
-        links = [f"[{anchor.replace('-', ' ')}](docs/validation.md#{anchor})" for anchor in row.validated]
-        links += ["[verdict](docs/verdict.md)"] if set(READ) & row.forms.keys() else []
+        links = [f"[{anchor.replace('-', ' ')}](validation.md#{anchor})" for anchor in row.validated]
+        links += ["[verdict](verdict.md)"] if set(READ) & row.forms.keys() else []
         meaning = _KEY.sub(r"`\g<0>`", row.description) + (f" [{', '.join(links)}]" if links else "")
         lines.append(f"| {name} | {better} | {row.unit} | {row.form or ''} | {meaning} |")
     return "\n".join(lines) + "\n"

@@ -130,7 +130,7 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
         report(0, kwargs["hidden_states"] if "hidden_states" in kwargs else args[0])
 
     def after(entry: int) -> Callable[..., None]:
-        return lambda _module, _args, output: report(entry, _states(output))
+        return lambda _module, _args, output: report(entry, states_in(output))
 
     with handles:
         first = decoder.layers[0].register_forward_pre_hook(before_first, with_kwargs=True)
@@ -141,7 +141,7 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
         yield prefill
 
 
-def _states(output: Any) -> torch.Tensor:
+def states_in(output: Any) -> torch.Tensor:
     """Return the hidden states in what a layer returns."""
     return output[0] if isinstance(output, tuple) else output
 
@@ -262,7 +262,7 @@ def verify_capture(decoder: Decoder, generate: Callable[..., Any]) -> None:
     """
     captured: list[torch.Tensor] = []
     raw: list[torch.Tensor] = []
-    last = decoder.layers[-1].register_forward_hook(lambda _module, _args, output: raw.append(_states(output)))
+    last = decoder.layers[-1].register_forward_hook(lambda _module, _args, output: raw.append(states_in(output)))
     with capture_prefill(decoder, lambda _entry, states: captured.append(states)):
         try:
             output = generate(

@@ -23,7 +23,7 @@ from alas_metric.document.measures.lens import words_read
 from alas_metric.document.timeline import Timeline
 from alas_metric.errors import FatalError
 from model_patches.adapters.adapter import SpeechAdapter
-from model_patches.adapters.capture import Decoder, capture_prefill
+from model_patches.adapters.capture import Decoder, capture_prefill, states_in
 
 _CELLS = 2**24
 """Logits held at once: 64 MB in float32, whatever the vocabulary."""
@@ -102,21 +102,24 @@ def verify_lens(lens: Lens, generate: Callable[..., Any]) -> None:
     Raises:
         FatalError: saying what differs.
     """
-    decoder, raw, last = lens.decoder, [], []  # type: ignore[var-annotated]
+    decoder = lens.decoder
+    raw: list[Any] = []
+    seen: dict[bool, torch.Tensor] = {}
     hook = decoder.layers[-1].register_forward_hook(lambda _module, _args, output: raw.append(output))
     try:
-        with capture_prefill(decoder, lambda _entry, states: last.append(states)):
+        with capture_prefill(decoder, lambda entry, states: seen.update({entry == len(decoder.layers): states})):
             output = generate(
                 max_new_tokens=1, do_sample=False, num_beams=1, output_logits=True, return_dict_in_generate=True
             )
         with torch.no_grad():
-            normed = decoder.norm.forward(decoder.select(raw[0][0] if isinstance(raw[0], tuple) else raw[0]))
-            logits = lens.head(last[-1][:, -1])
+            normed = decoder.norm.forward(decoder.select(states_in(raw[0])))
+            last = seen[True]
+            logits = lens.head(last[:, -1])
     except Exception as error:  # models are programs; what they raise is anything
         raise FatalError(f"alas_lens cannot be had of this model: {type(error).__name__}: {error}") from error
     finally:
         hook.remove()
-    if normed.shape != last[-1].shape or not torch.allclose(normed, last[-1], rtol=1e-2, atol=1e-3):
+    if normed.shape != last.shape or not torch.allclose(normed, last, rtol=1e-2, atol=1e-3):
         raise FatalError(
             "alas_lens cannot be had of this model: it does more than its final norm between the last layer and the "
             "output head, so that what an inner layer reads as is not defined. Leave alas_lens out."

@@ -76,7 +76,7 @@ ROWS = (
         "Lens recall",
         ratio("lens_hits", "lens_words"),
         "words whose first token is among the k largest that final norm and output head give at a position of their "
-        "stretch; with alas_lens=k",
+        "stretch; asked for by alas_lens",
         direction="higher",
         unit="share",
         curve=True,

@@ -12,9 +12,9 @@ from alas_metric.document.metric import Statistic
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_readme_holds_the_table() -> None:
+def test_the_page_of_numbers_holds_the_table() -> None:
     """If it does not, print `markdown_table()` and put it there."""
-    assert markdown_table() in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert markdown_table() in (ROOT / "docs" / "numbers.md").read_text(encoding="utf-8")
 
 
 def test_what_the_rows_name_is_there() -> None:

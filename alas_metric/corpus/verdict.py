@@ -175,7 +175,10 @@ def _sentence(found: Verdict, clusters: int) -> str:
     if found.kind != CANNOT_TELL:
         return f"{found.kind.capitalize()}. {_SAYS[found.kind]}"
     if not clusters:
-        return "Cannot tell. No document has the numbers that decide: did the answer filter keep any?"
+        return (
+            "Cannot tell. No document has all the numbers that decide: did the answer filter keep any, or are the records "
+            "of an older version?"
+        )
     if clusters < FEW_CLUSTERS:
         few = f"Cannot tell. {clusters} speakers or documents are too few, {FEW_CLUSTERS} are needed."
         return f'{few} So far it looks like "{found.leaning}": {_SAYS[found.leaning]}' if found.leaning else few

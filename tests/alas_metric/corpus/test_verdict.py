@@ -176,4 +176,4 @@ def test_without_documents() -> None:
     empty |= dict.fromkeys(("headline", "headline_low", "headline_high"))
     found = verdicts(dict.fromkeys(READ, empty))
     assert (found["kind"], found["leaning"], found["layers"]) == (CANNOT_TELL, None, [])
-    assert found["text"] == ("Cannot tell. No document has the numbers that decide: did the answer filter keep any?")
+    assert found["text"].startswith("Cannot tell. No document has all the numbers that decide: did the answer filter")

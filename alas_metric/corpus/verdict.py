@@ -176,8 +176,8 @@ def _sentence(found: Verdict, clusters: int) -> str:
         return f"{found.kind.capitalize()}. {_SAYS[found.kind]}"
     if not clusters:
         return (
-            "Cannot tell. No document has all the numbers that decide: did the answer filter keep any, or are the records "
-            "of an older version?"
+            "Cannot tell. No document has all the numbers that decide: did the answer filter keep any, or are the "
+            "records of an older version?"
         )
     if clusters < FEW_CLUSTERS:
         few = f"Cannot tell. {clusters} speakers or documents are too few, {FEW_CLUSTERS} are needed."

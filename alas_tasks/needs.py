@@ -104,6 +104,12 @@ def references(names: Iterable[str]) -> list[str | None]:
     return [_settings(task).get("reference") for task in asked]
 
 
+def languages(names: Iterable[str]) -> list[str]:
+    """Return the language of each task whose answers are compared by their meaning."""
+    asked = [task for name in names for task in GROUPS.get(name, (name,))]
+    return [_settings(task).get("language") or "en" for task in asked if free_answers([task])]
+
+
 def _settings(task: str) -> dict[str, Any]:
     """Return what a task's YAML file says in ``lmms_eval_specific_kwargs``, nothing where there is no such file."""
     try:

@@ -11,14 +11,14 @@ import numpy as np
 
 from alas_metric.document.paths import WordTiming
 from alas_metric.document.record import AlignmentRecord
-from alas_tasks.answer_similarity import SentenceSimilarity
 from alas_tasks.audio import SAMPLE_RATE, load_audio
 from alas_tasks.speech import SpeechSample
 from model_patches.adapters.adapter import SpeechAdapter
 from model_patches.adapters.generation import generation_arguments
 from model_patches.reference.aligner import Aligner
 from model_patches.registry import adapter_for
-from model_patches.run.options import AlasOptions, Aligners, describe
+from model_patches.run.comparison import AnswerComparison
+from model_patches.run.options import AlasOptions, Aligners
 from model_patches.run.paired import PairedRuns
 from model_patches.run.preparation import Preparation
 
@@ -34,7 +34,7 @@ def probe(
     words: Sequence[WordTiming] | None = None,
     reference: Any = "whisper:large-v3",
     responses: bool = False,
-    sbert: str = AlasOptions.sbert,
+    sbert: str | None = None,
     generation: Mapping[str, Any] | None = None,
     language: str = "en",
     uid: str | None = None,
@@ -55,7 +55,7 @@ def probe(
         reference: as the model argument ``alas_reference``, or an aligner that is already loaded, such as a
             `WhisperReference`, for use in a loop.
         responses: whether the answers are generated too; otherwise two prefills are all that is run.
-        sbert: Sentence-BERT model that compares the answers.
+        sbert: Sentence-BERT model that compares the answers, as the model argument ``alas_sbert``.
         generation: keyword arguments as in a task's ``generation_kwargs``.
         language: of the speech.
         uid: names the utterance; default: a hash of its samples. It seeds the control of `alas_chance`.
@@ -89,12 +89,9 @@ def probe(
     sources = [None] if words is not None else as_sources(reference, adapter)
     document = Preparation(adapter, lambda _: sources)(sample, instruction, samples)
     arguments = generation_arguments(generation or {}, responses)
-    similarity = SentenceSimilarity(sbert).pairs if responses else None
-    settings = describe(AlasOptions(responses=responses, sbert=sbert))
     with evaluation_mode(model):
-        return PairedRuns(adapter, responses, similarity, settings, layer_map=layer_map)(
-            [document], [samples], arguments
-        )[0]
+        runs = PairedRuns(adapter, responses, AnswerComparison(sbert), layer_map=layer_map)
+        return runs([document], [samples], arguments)[0]
 
 
 def as_sources(reference: Any, adapter: SpeechAdapter) -> Sequence[Aligner | None]:

@@ -9,7 +9,7 @@ import numpy as np
 from alas_metric.document.agreement import disagreement
 from alas_metric.document.behaviour import modality_gap
 from alas_metric.document.measures import MEASURES
-from alas_metric.document.record import CONFIDENCE, AlignmentRecord
+from alas_metric.document.record import ANSWER_FILTER, CONFIDENCE, CONTAINED, AlignmentRecord
 from alas_metric.document.timeline import Timeline
 
 
@@ -25,7 +25,8 @@ class DocumentScores:
         swapped: whether there were fewer positions than words.
         forced: whether only one path exists.
         answered: whether the model was asked for answers.
-        agreement: similarity of the two answers, None for closed or missing ones.
+        agreement: similarity of the two answers, None for closed or missing ones; 1 where one is contained in the other
+            and this is asked for.
         labels: closed answers, see `AlignmentRecord`.
         similarities: free answers, see `AlignmentRecord`.
         reference_confidence: how sure the source of the word times is of them, the mean over words; None if it says
@@ -53,12 +54,14 @@ class DocumentScores:
     layer_map: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def score_record(record: AlignmentRecord, reference: str | None = None) -> DocumentScores:
+def score_record(record: AlignmentRecord, reference: str | None = None, contained: bool = False) -> DocumentScores:
     """Return the scores of one document.
 
     Args:
         record: what the model side left.
         reference: name of the word timestamps to compare with, the record's primary one by default.
+        contained: whether free answers of which one is contained in the other agree, whatever their similarity; they do
+            where the record's own task says so.
 
     Returns:
         Scores in words (swapped: positions) and seconds, see `corpus.METRICS` for what comes of them.
@@ -78,7 +81,7 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
         swapped=record.swapped,
         forced=record.forced,
         answered=answered,
-        agreement=record.similarities.get("responses"),
+        agreement=_agreement(record, contained),
         labels=record.labels if answered else None,
         similarities=dict(record.similarities),
         reference_confidence=reference_confidence(record, name),
@@ -86,6 +89,12 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
         columns=_columns(record, name),
         layer_map=record.layer_maps.get(name, {}),
     )
+
+
+def _agreement(record: AlignmentRecord, contained: bool) -> float | None:
+    asked = contained or record.settings.get(ANSWER_FILTER) == CONTAINED
+    similarity = record.similarities.get("responses")
+    return 1.0 if asked and record.similarities.get(CONTAINED) == 1 and similarity is not None else similarity
 
 
 def reference_confidence(record: AlignmentRecord, name: str) -> float | None:

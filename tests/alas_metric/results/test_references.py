@@ -113,6 +113,23 @@ def test_min_confidence(run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert entry["min_confidence"] == 0.85 and entry["values"]["kept"] == 8
 
 
+def test_contained_answers_are_kept_if_asked(tmp_path: Path, records: list[AlignmentRecord]) -> None:
+    similar = [0.9, 0.5, 0.5]
+    answers = [
+        replace(
+            record,
+            audio_answer="Boston",
+            text_answer="to Boston",
+            similarities={"responses": similar[number % 3], "contained": float(number % 3 == 1)},
+        )
+        for number, record in enumerate(records[:12])
+    ]
+    write_run(tmp_path / "org__model", answers)
+    [run] = find_runs(tmp_path)
+    assert (score_run(run).values["kept"], score_run(run, contained=True).values["kept"]) == (4, 8)
+    assert len(make_report(run, contained=True).kept) == 8 and main(["score", str(tmp_path), "--contained"]) == 0
+
+
 def test_thirds_of_the_documents(run_dir: Path) -> None:
     [run] = find_runs(run_dir)
     report = make_report(run)

@@ -126,7 +126,7 @@ def distance_cells(found: References) -> list[list[str]]:
     """Return a row of `DISTANCE_HEADS` for each pair of sources."""
     return [
         [each.first, each.second, str(each.documents), str(each.borders)]
-        + [number(None if value is None else 1000 * value) for value in (each.median, each.p95)]
+        + [number(None if value is None else 1000 * value, 0) for value in (each.median, each.p95)]
         + ["N/A" if each.far is None else f"{100 * each.far:.1f} %"]
         for each in found.distances
     ]

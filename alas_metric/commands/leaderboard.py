@@ -49,6 +49,7 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
     from alas_metric.leaderboard.figures import alignment_and_gap, alignment_key, has_both, model_curves
     from alas_metric.leaderboard.page import board_page, dump_pictures, entries_of_task
     from alas_metric.leaderboard.tables import csv_table, latex, markdown, terminal_tables, verdict_lines
+    from alas_metric.leaderboard.views import task_views
 
     board = _board(arguments)
     show_board(board, verdict_lines(board), terminal_tables(board))
@@ -56,6 +57,7 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
         data = board_data(board) | {"command": _command(arguments)}
         messages: list[str] = []
         pictures = dump_pictures(data, messages)
+        views = task_views(board, arguments.reference, messages)
         report(messages)
         files = {
             "leaderboard.md": markdown(board),
@@ -63,7 +65,8 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
             "leaderboard_pairs.csv": csv_text(pair_rows(board)),
             "leaderboard.json": json.dumps(data, indent=2, allow_nan=False) + "\n",
             "leaderboard.tex": latex(board),
-            "leaderboard.html": board_page(data, pictures),
+            "leaderboard.html": board_page(data, pictures, views),
+            **{view.name: view.page for view in views.values()},
         }
         write_files(arguments.output, files)
         for task in board.tasks:

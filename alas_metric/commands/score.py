@@ -74,7 +74,7 @@ def _table(scores: RunScores, every: bool) -> Table:
     curves = dict((scores.values.get("layers") or {}).items())
     table = Table(
         title=Text(f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)"),
-        caption=scores.unkept or caution(curves),
+        caption=Text("\n".join(filter(None, (scores.unkept or caution(curves), str(scores.values["signature"]))))),
     )
     table.add_column("metric", no_wrap=True)
     table.add_column("", no_wrap=True)

@@ -11,16 +11,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alas_metric.document.lens_table import LensTable
 from alas_metric.document.measure import MAX_SUM
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.paths import WordTiming
 from alas_metric.document.similarity import FORMS
 from alas_metric.errors import CAUSES
 from alas_metric.texts import whole_characters
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA_VERSION = 2
 """Of what is written. Schema 1, which is read too, has paths and frame hits of the first two forms only."""
@@ -44,7 +48,7 @@ Sums = dict[str, dict[str, np.ndarray]]
 """By measure, then by name: a number of each layer, ``(L + 1,)``."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class AlignmentRecord:
     """What one document leaves behind: texts, answers, references, paths and sums of every layer.
 
@@ -77,6 +81,8 @@ class AlignmentRecord:
         labels: closed answers: the labels read from ``audio``, ``text`` and ``target``, None where
             unreadable.
         word_values: by reference, then by name: a number of each word, None where there is none.
+        num_tokens: how many tokens of the text prompt each word is, N numbers; None where that is not known.
+        lens: what each word's stretch of audio reads as in each layer; None unless it was asked for.
         settings: how the record came about, free-form.
         skipped: None, or why there is nothing to score: ``{"cause", "detail"}``.
     """
@@ -101,6 +107,8 @@ class AlignmentRecord:
     similarities: dict[str, float | None] = field(default_factory=dict)
     labels: dict[str, str | None] | None = None
     word_values: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    num_tokens: list[int] | None = None
+    lens: LensTable | None = None
     settings: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] | None = None
 
@@ -135,6 +143,23 @@ class AlignmentRecord:
         """Whether only one path exists, whatever the similarities are."""
         return 1 in (self.num_words, self.num_frames) or self.num_words == self.num_frames
 
+    def plot(self, layers: Sequence[int] | None = None, reference: str | None = None, form: str = "raw") -> Figure:
+        """Draw the paths of some layers on the times of the words, see `figures.alignment_picture`."""
+        from alas_metric.figures.figures import alignment_picture
+
+        return alignment_picture(self, layers, reference, form)
+
+    def __repr__(self) -> str:
+        if self.skipped is not None:
+            return f"AlignmentRecord({self.uid!r}, skipped: {self.skipped['cause']})"
+        sizes = f"{self.num_words} words, {self.num_frames} positions, {self.num_layers} layers"
+        return f"AlignmentRecord({self.uid!r}, {sizes}, reference {self.reference!r})"
+
+    def _repr_html_(self) -> str:
+        from alas_metric.notebook.html import record_html
+
+        return record_html(self)
+
     @classmethod
     def skip(cls, uid: str, cause: str, detail: str, speaker: str | None = None) -> AlignmentRecord:
         """Return the record of a document that cannot be scored.
@@ -167,6 +192,7 @@ class AlignmentRecord:
         data["sums"] = _listed(self.sums)
         data["reference_sums"] = {name: _listed(sums) for name, sums in self.reference_sums.items()}
         data["layer_maps"] = {name: _rows(maps) for name, maps in self.layer_maps.items()}
+        data["lens"] = None if self.lens is None else _lens_data(self.lens)
         text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -198,6 +224,9 @@ class AlignmentRecord:
             values["word_values"] = _field(
                 data, "word_values", _by_reference(references, lambda v: _word_values(v, sizes[0])), {}
             )
+            values["num_tokens"] = _field(data, "num_tokens", _optional(lambda v: _counts(v, sizes[0])), None)
+            sizes_of_lens = len(values["paths"]["raw"]), sizes[0]
+            values["lens"] = _field(data, "lens", _optional(lambda v: _lens(v, *sizes_of_lens)), None)
         if values["reference"] not in references:
             raise ValueError(f"record: reference {values['reference']!r} is not among {sorted(references)}")
         return cls(**values, references=references)
@@ -477,6 +506,13 @@ def _word_values(value: Any, num_words: int) -> dict[str, list[float | None]]:
     return values
 
 
+def _counts(value: Any, num_words: int) -> list[int]:
+    counts = _list_of(_count)(value)
+    if len(counts) != num_words:
+        raise ValueError(f"expected one number per word ({num_words}), got {len(counts)}")
+    return counts
+
+
 def _listed(sums: Sums) -> dict[str, dict[str, list[float]]]:
     return {
         measure: {name: np.asarray(values, np.float64).tolist() for name, values in named.items()}
@@ -490,6 +526,35 @@ def _rows(maps: Mapping[str, np.ndarray]) -> dict[str, list[list[float]]]:
         name: [[int(entry) if entry.is_integer() else entry for entry in row] for row in values.tolist()]
         for name, values in maps.items()
     }
+
+
+def _lens_data(lens: LensTable) -> dict[str, Any]:
+    found = ["".join("01"[int(entry)] for entry in row) for row in lens.found]
+    return {
+        "largest": lens.largest,
+        "first_tokens": list(lens.first_tokens),
+        "top_tokens": [list(row) for row in lens.top_tokens],
+        "found": found,
+    }
+
+
+def _lens(value: Any, num_layers: int, num_words: int) -> LensTable:
+    """Read what each word's stretch reads as in each layer."""
+    data = _dict_of(lambda entry: entry)(value)
+    largest, first, top, found = (
+        _field(data, name, read)
+        for name, read in (
+            ("largest", _count),
+            ("first_tokens", _list_of(_text)),
+            ("top_tokens", _list_of(_list_of(_text))),
+            ("found", _list_of(_text)),
+        )
+    )
+    if len(first) != num_words or [len(row) for row in (*top, *found)] != [num_words] * 2 * num_layers:
+        raise ValueError(f"expected {num_words} words in each of {num_layers} layers")
+    if len(top) != num_layers or any(set(row) - {"0", "1"} for row in found):
+        raise ValueError(f"expected {num_layers} layers, and 0 or 1 for each word that is found")
+    return LensTable(largest, first, top, np.array([[entry == "1" for entry in row] for row in found]))
 
 
 def _brief(value: Any) -> str:

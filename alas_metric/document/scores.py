@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from alas_metric.document.agreement import disagreement
 from alas_metric.document.behaviour import modality_gap
+from alas_metric.document.conditions import conditions
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.record import ANSWER_FILTER, CONFIDENCE, CONTAINED, AlignmentRecord
 from alas_metric.document.timeline import Timeline
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class DocumentScores:
     """Scores of one document.
 
@@ -29,6 +34,7 @@ class DocumentScores:
             and this is asked for.
         labels: closed answers, see `AlignmentRecord`.
         similarities: free answers, see `AlignmentRecord`.
+        conditions: under which the record was made, see `document.conditions`.
         reference_confidence: how sure the source of the word times is of them, the mean over words; None if it says
             nothing, as gold times do not.
         reference_disagreement: how far its borders between words are from those of the record's other sources, the mean
@@ -48,10 +54,39 @@ class DocumentScores:
     agreement: float | None = None
     labels: dict[str, str | None] | None = None
     similarities: dict[str, float | None] = field(default_factory=dict)
+    conditions: dict[str, str] = field(default_factory=dict)
     reference_confidence: float | None = None
     reference_disagreement: float | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     layer_map: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def num_layers(self) -> int:
+        """Number L + 1 of layers with entry 0, 0 without columns."""
+        return len(next(iter(self.columns.values()), ()))
+
+    def plot(self, key: str = "alas_skill") -> Figure:
+        """Draw a metric of this document over layers.
+
+        Args:
+            key: a metric that has a value in every layer.
+
+        Raises:
+            ValueError: If it is undefined for this document.
+        """
+        from alas_metric.corpus.documents import document_curve
+        from alas_metric.figures.figures import layer_curves, titled
+
+        return titled(layer_curves(document_curve(self, key), key), self.uid)
+
+    def __repr__(self) -> str:
+        what = f"skipped: {self.skipped}" if self.skipped else f"{self.num_layers} layers, {len(self.columns)} columns"
+        return f"DocumentScores({self.uid!r}, {what})"
+
+    def _repr_html_(self) -> str:
+        from alas_metric.notebook.html import scores_html
+
+        return scores_html(self)
 
 
 def score_record(record: AlignmentRecord, reference: str | None = None, contained: bool = False) -> DocumentScores:
@@ -84,6 +119,7 @@ def score_record(record: AlignmentRecord, reference: str | None = None, containe
         agreement=_agreement(record, contained),
         labels=record.labels if answered else None,
         similarities=dict(record.similarities),
+        conditions=conditions(record, name),
         reference_confidence=reference_confidence(record, name),
         reference_disagreement=disagreement(record.references, name),
         columns=_columns(record, name),

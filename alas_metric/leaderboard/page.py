@@ -25,6 +25,7 @@ from alas_metric.corpus.layers import is_defined
 from alas_metric.corpus.metrics import METRICS, ROWS, in_all_forms
 from alas_metric.figures.style import axis_label, styled
 from alas_metric.leaderboard.figures import GAP, alignment_and_gap, alignment_key, has_both
+from alas_metric.leaderboard.views import View
 from alas_metric.numbers import number, p_value
 from alas_metric.results.dumps import Dump, read_dump
 from alas_metric.web import asset, colours, json_island
@@ -59,7 +60,9 @@ class Picture:
         return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
-def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> str:
+def board_page(
+    board: Mapping[str, Any], pictures: Sequence[Picture] = (), views: Mapping[str, View] | None = None
+) -> str:
     """Return the page.
 
     Args:
@@ -68,6 +71,7 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
             ``distinctions`` and ``cautions`` by task, ``sorted_by``, ``ranked_by``, ``threshold``, ``significant``,
             ``mixed``, ``messages``; and, if there is one, ``command``, which made it.
         pictures: see `dump_pictures`.
+        views: pages beside it, by task; see `task_views`.
 
     Returns:
         HTML, about 1 MB without pictures.
@@ -92,6 +96,7 @@ def board_page(board: Mapping[str, Any], pictures: Sequence[Picture] = ()) -> st
         overview=_overview(board, tasks) if len(tasks) > 1 else None,
         curves=json_island(_curves(board, tasks)),
         metrics=_metrics(board, tasks),
+        views=views or {},
         explained=[row for row in ROWS if row.headline],
         style=Markup(colours() + asset("alas_metric.leaderboard", "page.css")),
         script=Markup(asset("alas_metric.leaderboard", "page.js")),

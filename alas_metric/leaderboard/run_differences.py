@@ -43,6 +43,7 @@ class TaskComparison:
         first: name of the first run.
         second: of the second.
         verdicts: what is found of each of the two, see `corpus.verdict`.
+        signatures: what decides the values of each, see `corpus.signature`.
         differences: first minus second, by metric.
         changes: of every document that both kept, the largest first.
         only_first: documents that only the first run kept.
@@ -54,6 +55,7 @@ class TaskComparison:
     first: str
     second: str
     verdicts: tuple[Mapping[str, Any], Mapping[str, Any]]
+    signatures: tuple[str, str]
     differences: dict[str, Difference]
     changes: list[DocumentChange]
     only_first: int
@@ -116,7 +118,8 @@ def _compare(board: Board, task: str, first: str, second: str) -> TaskComparison
         entry = board.entries[model, task]
         if (side_by_side := read_references(entry.run, entry.documents, board.threshold)) is not None:
             references[model] = side_by_side
-    return TaskComparison(task, first, second, told, differences, changes, *lost, references)
+    signatures = (entries[0].signature, entries[1].signature)
+    return TaskComparison(task, first, second, told, signatures, differences, changes, *lost, references)
 
 
 def headline_rows(found: TaskComparison) -> list[dict[str, Any]]:
@@ -125,7 +128,7 @@ def headline_rows(found: TaskComparison) -> list[dict[str, Any]]:
     for key, difference in found.differences.items():
         row = {"task": found.task, "metric": key, "better": METRICS[key].direction, **asdict(difference)}
         del row["key"], row["layers"]
-        rows.append(row)
+        rows.append(row | _signed(found))
     return rows
 
 
@@ -139,6 +142,7 @@ def layer_rows(found: TaskComparison) -> list[dict[str, Any]]:
         for layer, (value, low, high) in enumerate(ends):
             rows.append(
                 {"task": found.task, "metric": key, "layer": layer, "difference": value, "low": low, "high": high}
+                | _signed(found)
             )
     return rows
 
@@ -148,8 +152,13 @@ def document_rows(found: TaskComparison) -> list[dict[str, Any]]:
     return [
         {"task": found.task, "uid": each.uid, "metric": RANKING, "first": each.first, "second": each.second}
         | {"difference": each.change}
+        | _signed(found)
         for each in found.changes
     ]
+
+
+def _signed(found: TaskComparison) -> dict[str, str]:
+    return dict(zip(("signature_first", "signature_second"), found.signatures, strict=True))
 
 
 ROWS: dict[str, Callable[[TaskComparison], list[dict[str, Any]]]] = {
@@ -172,6 +181,7 @@ def comparison_data(found: Sequence[TaskComparison], board: Board) -> dict[str, 
                 "first": each.first,
                 "second": each.second,
                 "verdicts": list(each.verdicts),
+                "signatures": list(each.signatures),
                 "kept_only_by_first": each.only_first,
                 "kept_only_by_second": each.only_second,
                 "differences": {key: asdict(difference) for key, difference in each.differences.items()},
@@ -226,12 +236,14 @@ def _headlines(found: TaskComparison) -> Table:
 
 
 def _caption(found: TaskComparison) -> str:
-    return (
+    signatures = zip((found.first, found.second), found.signatures, strict=True)
+    said = (
         f"On the documents that both kept; {found.only_first} more only the first kept, {found.only_second} only the "
         "second. The modality gap is on all that both hold. p is not corrected for several metrics; below "
         f"{SIGNIFICANT:g} is significant. "
         f"{few_clusters((each.clusters, each.documents) for each in found.differences.values())}".strip()
     )
+    return said + "".join(f"\n{name}: {each}" for name, each in signatures)
 
 
 def _defined(found: TaskComparison, keys: Iterable[str]) -> dict[str, Difference]:

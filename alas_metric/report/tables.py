@@ -7,11 +7,12 @@ from typing import Any
 
 from alas_metric.corpus.aggregate import Brief
 from alas_metric.corpus.answer_filter import kept
+from alas_metric.corpus.documents import document_value
 from alas_metric.corpus.metrics import LAYERED, METRICS, ROWS
 from alas_metric.corpus.verdict import READ
 from alas_metric.document.scores import DocumentScores
 from alas_metric.errors import CAUSES
-from alas_metric.report.run_report import Report, document_value
+from alas_metric.report.run_report import Report
 
 OF_DOCUMENTS = tuple(row.key for row in ROWS if row.headline or (row.curve and row.population == "kept"))
 """The metrics that a document has a value of its own in."""
@@ -30,7 +31,7 @@ def summary_rows(report: Report) -> list[dict[str, Any]]:
             "meaning": METRICS[key].description,
         }
         for key, value in report.values.items()
-        if not isinstance(value, Brief) and (interval := _interval(report, key))
+        if not isinstance(value, (Brief, str)) and (interval := _interval(report, key))
     ]
 
 

@@ -10,6 +10,7 @@ import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -50,6 +51,16 @@ def viewer_page(runs: Sequence[ViewedRun]) -> str:
         index=json_island(_index(runs)),
         blocks=list(_blocks(runs)),
     )
+
+
+def address(uid: str, layer: int | None) -> str:
+    """Return what follows a page's name in a link to one of its documents.
+
+    Example:
+        >>> address("a b/c", 16)
+        '#uid=a+b%2Fc&layer=16'
+    """
+    return f"#{urlencode({'uid': uid} | ({} if layer is None else {'layer': layer}), errors='replace')}"
 
 
 def names(runs: Sequence[ViewedRun]) -> list[str]:

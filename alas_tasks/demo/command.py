@@ -41,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
         "demo",
         help="run everything once on data and models of the package: no network, no GPU, a minute or two",
         description="Run both demo tasks with the small models of the package, through lmms-eval as you would, and "
-        "write results, layer curves and alignment pictures to a folder.",
+        "write results, layer curves, alignment pictures and a page in which utterances can be heard to a folder.",
     )
     parser.add_argument("--output", type=Path, default=Path("alas-demo"), metavar="FOLDER", help="default: alas-demo")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N utterances of each task")
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     values = {run.task: score_run(run).values for run in find_runs(results)}
     place.print(f"Done in {time.monotonic() - start:.0f} s.\n")
     show_table(place, _table(values))
-    pictures = draw(values, results, arguments.output)
+    pictures = [*draw(values, results, arguments.output), *write_views(results, arguments.output)]
     place.print(*explanation(values), sep="\n", highlight=False)
     place.print("\nTo be looked at:", *(f"  {picture}" for picture in pictures), sep="\n", highlight=False)
     place.print(f"Everything else: alas report {results}", highlight=False)
@@ -89,7 +89,7 @@ def harness_command(results: Path, reference: str, limit: int | None) -> list[st
         "pretrained": QWEN2_AUDIO,
         "alas_reference": "words" if reference == "words" else f"whisper:{WHISPER}",
         "alas_dump": PICTURES,
-        "alas_dump_audio": True,
+        "alas_dump_audio": "true",
     }
     command = ["--tasks", ",".join(TASKS), "--model", "qwen2_audio"]
     command += ["--model_args", ",".join(f"{name}={value}" for name, value in model.items())]
@@ -154,6 +154,18 @@ def draw(values: Mapping[str, Mapping[str, Any]], results: Path, output: Path) -
         dump = read_dump(file.path)
         drawn += save(alignment_picture(dump, names=(MODEL, TASKS[0])), output / f"alignment-{file.path.stem}")
     return [path for path in drawn if path.suffix == ".png"]
+
+
+def write_views(results: Path, output: Path) -> list[Path]:
+    """Write a page a task in which every utterance can be looked at, and the first ones be heard; return the files."""
+    from alas_metric.viewer.page import viewer_page
+    from alas_metric.viewer.reading import view_run
+
+    written = []
+    for run in find_runs(results):
+        written.append(output / f"view-{run.task}.html")
+        written[-1].write_text(viewer_page([view_run(run)]), encoding="utf-8")
+    return written
 
 
 def explanation(values: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ settings.register_profile("few", max_examples=30, deadline=None, derandomize=Tru
 settings.load_profile("few")
 
 SECONDS = 0.04
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def make_timing(num_words: int, num_frames: int, rng: np.random.Generator) -> list[WordTiming]:
@@ -79,3 +81,16 @@ def timing() -> Callable[..., list[WordTiming]]:
 def similarity() -> Callable[..., np.ndarray]:
     """Return the function that plants a path."""
     return make_similarity
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium."""
+    executable = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if executable is None:
+        pytest.skip(f"no browser is installed; looked for {', '.join(BROWSERS)}")
+    playwright = pytest.importorskip("playwright.sync_api", reason="drives the browser: pip install playwright")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

@@ -1,8 +1,16 @@
 // What the page holds of a document: base64 in elements that nobody runs, unpacked when it is opened.
 
-function bytesOf(id) {
-  const element = document.getElementById(id);
-  if (element === null) return null;
+// The page can be used before all of it was read: a block is whole when something follows it.
+async function blockOf(id) {
+  for (;;) {
+    const element = document.getElementById(id);
+    if (document.readyState !== "loading" || element?.nextElementSibling) return element;
+    await new Promise((resume) => { setTimeout(resume, 20); });
+  }
+}
+
+async function bytesOf(id) {
+  const element = await blockOf(id);
   const text = atob(element.textContent);
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < bytes.length; i += 1) bytes[i] = text.charCodeAt(i);
@@ -10,15 +18,12 @@ function bytesOf(id) {
 }
 
 async function unpacked(id) {
-  const bytes = bytesOf(id);
-  if (bytes === null) return null;
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([await bytesOf(id)]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).arrayBuffer();
 }
 
 async function readDetails(number, column) {
-  const buffer = await unpacked(`details-${number}-${column}`);
-  return buffer === null ? null : JSON.parse(new TextDecoder().decode(buffer));
+  return JSON.parse(new TextDecoder().decode(await unpacked(`details-${number}-${column}`)));
 }
 
 // Similarities as they were written: each row's lowest value and step, then differences of steps along the row.
@@ -32,8 +37,7 @@ class Similarities {
   }
 
   static async read(number, column, details) {
-    const buffer = await unpacked(`similarity-${number}-${column}`);
-    return buffer === null ? null : new Similarities(buffer, details);
+    return new Similarities(await unpacked(`similarity-${number}-${column}`), details);
   }
 
   // Float32Array of rows x columns; standardised ones are the centred ones, each row at mean 0 and deviation 1.

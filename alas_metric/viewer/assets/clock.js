@@ -9,7 +9,7 @@ class Clock {
     this.time = 0;
     this.onTime = onTime;
     this.onState = onState;
-    this.audio.addEventListener("ended", () => this.pause());
+    this.audio.addEventListener("ended", () => this.finish());
   }
 
   load(bytes, duration) {
@@ -50,6 +50,12 @@ class Clock {
     this.playing = false;
     this.audio.pause();
     this.onState(false);
+  }
+
+  finish() {
+    this.pause();
+    this.time = this.duration;
+    this.onTime(this.time);
   }
 
   toggle() {

@@ -83,10 +83,11 @@ class Panel {
     return found < 0 ? null : found;
   }
 
-  async open(number, column) {
+  // What the page holds of a document, by its entry in the index; nothing where the run lacks it.
+  async open(number, column, held) {
+    if (held === null) return { details: null, similarities: null };
     const details = await readDetails(number, column);
-    const similarities = details === null ? null : await Similarities.read(number, column, details);
-    return { details, similarities };
+    return { details, similarities: held.similarity ? await Similarities.read(number, column, details) : null };
   }
 
   show({ details, similarities }, reference) {
@@ -106,7 +107,9 @@ class Panel {
     missing.textContent = KEPT_HINT;
     this.find(".ramp").hidden = this.find(".range").hidden = similarities === null;
     const rows = details.words.length;
-    this.find(".matrix").style.height = `${rows * Math.min(26, Math.max(9, 360 / rows))}px`;
+    const height = Math.min(26, Math.max(9, 360 / rows));
+    this.find(".matrix").style.height = `${rows * height}px`;
+    this.find(".matrix").style.setProperty("--row", `${height}px`);
     this.find(".labels").replaceChildren(...details.words.map((word) => {
       const label = document.createElement("span");
       label.textContent = word;
@@ -156,6 +159,11 @@ class Panel {
     const { curves, path } = details.references[this.reference];
     const range = this.values === null ? [0, 1] : rangeOf(this.values);
     drawWave(this.find(".wave canvas"), details, this.times, this.duration);
+    const scale = this.find(".spoken .field").getBoundingClientRect().width / this.duration;
+    this.find(".spoken .field").childNodes.forEach((button, index) => {
+      const [start, end] = this.times[index];
+      button.classList.toggle("narrow", (end - start) * scale < 20);
+    });
     const canvas = this.find(".matrix canvas");
     const drawn = drawMatrix(canvas, this.values, details, range, colours.ramp);
     drawPath(drawn, path, details, colours.reference, 2.6);

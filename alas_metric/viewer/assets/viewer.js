@@ -93,18 +93,18 @@ class Viewer {
     if (number === undefined) return;
     this.number = number;
     this.list.setChosen(number);
-    const found = await Promise.all(this.panels.map((panel, column) => panel.open(number, column)));
+    const each = this.index.documents[number];
+    const found = await Promise.all(this.panels.map((panel, column) => panel.open(number, column, each.runs[column])));
+    const speaking = each.runs.findIndex((held) => held?.audio);
+    const heard = speaking < 0 ? null : await bytesOf(`audio-${number}-${speaking}`);
     if (number !== this.number) return; // another one was chosen meanwhile
     this.pinned = this.pointed = null;
-    const each = this.index.documents[number];
     this.element("title").textContent = each.uid;
     this.element("transcript").textContent = each.text;
     const details = found.find((one) => one.details !== null).details;
     this.element("instruction").textContent = details.instruction;
     this.fillReferences(found);
     this.panels.forEach((panel, column) => panel.show(found[column], this.element("reference").value));
-    const columns = this.panels.map((_, column) => column);
-    const heard = columns.map((column) => bytesOf(`audio-${number}-${column}`)).find((bytes) => bytes !== null) ?? null;
     const silent = heard === null ? "; the run kept no speech (alas_dump_audio=true keeps it)" : "";
     this.element("play").title = `Play, space bar${silent}`;
     this.element("play").classList.toggle("silent", heard === null);

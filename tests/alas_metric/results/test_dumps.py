@@ -8,9 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from alas_metric import score_pair
-from alas_metric.results.dumps import audio_envelope, dump_name, read_dump, write_dump
+from alas_metric.results import dumps
+from alas_metric.results.dumps import (
+    audio_envelope,
+    audio_file,
+    dump_name,
+    read_audio,
+    read_dump,
+    write_audio,
+    write_dump,
+)
 
 SECONDS = 0.04
 
@@ -45,6 +55,25 @@ def test_what_is_written_comes_back(whole: Path) -> None:
     assert (dump.record.uid, dump.record.num_words) == ("a/b", 5)
     np.testing.assert_allclose(dump.envelope, [[-0.5, -0.5], [0.25, 0.25], [1.0, 1.0]], atol=1e-4)
     assert [path.name for path in whole.parent.glob("*.unfinished")] == []
+
+
+def test_speech_lies_beside_its_dump_as_flac(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = audio_file(whole)
+    assert path == whole.with_name("d.flac") and read_audio(path) is None
+    samples = np.array([0.0, 0.5, -0.5, 2.0], np.float32)  # the last one is clipped
+    assert write_audio(path, samples) == path.stat().st_size
+    heard, rate = soundfile.read(path, dtype="float32")
+    assert rate == 16_000
+    np.testing.assert_allclose(heard, [0.0, 0.5, -0.5, 1.0], atol=2**-15)
+    assert read_audio(path) == path.read_bytes()
+    monkeypatch.setattr(dumps, "_MAX_AUDIO_BYTES", 50)
+    with pytest.raises(ValueError, match=r"d.flac: speech of \d+ bytes; at most 50 are read"):
+        read_audio(path)
+    with pytest.raises(ValueError, match="at most 50 are kept"):
+        write_audio(path, samples)
+    path.write_bytes(b"RIFF")
+    with pytest.raises(ValueError, match=r"d\.flac is no FLAC; it begins with b'RIFF'"):
+        read_audio(path)
 
 
 def test_envelope_holds_the_extremes() -> None:

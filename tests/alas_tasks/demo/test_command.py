@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from viewed_runs import write_viewed_run
 
 from alas_metric.commands.main import main
 from alas_metric.errors import FatalError
@@ -77,3 +78,9 @@ def test_nothing_kept_is_said_as_such() -> None:
     values = {**nothing, "layers": {"alas_evidence": {"values": [None, None]}}, "best_layer": None}
     lines = command.explanation(dict.fromkeys(command.TASKS, values))
     assert "N/A" in lines[1] and "N/A" in lines[2]
+
+
+def test_a_page_a_task_is_written(tmp_path: Path) -> None:
+    write_viewed_run(tmp_path / "results" / "model")
+    [page] = command.write_views(tmp_path / "results", tmp_path)
+    assert page == tmp_path / "view-alas_demo_sqa.html" and "audio-0-0" in page.read_text(encoding="utf-8")

@@ -32,6 +32,7 @@ class DocumentScores:
         answered: whether the model was asked for answers.
         agreement: similarity of the two answers, None for closed or missing ones; 1 where one is contained in the other
             and this is asked for.
+        contained: whether answers of which one is contained in the other agree.
         labels: closed answers, see `AlignmentRecord`.
         similarities: free answers, see `AlignmentRecord`.
         conditions: under which the record was made, see `document.conditions`.
@@ -52,6 +53,7 @@ class DocumentScores:
     forced: bool = False
     answered: bool = False
     agreement: float | None = None
+    contained: bool = False
     labels: dict[str, str | None] | None = None
     similarities: dict[str, float | None] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
@@ -117,6 +119,7 @@ def score_record(record: AlignmentRecord, reference: str | None = None, containe
         forced=record.forced,
         answered=answered,
         agreement=_agreement(record, contained),
+        contained=_counts_contained(record, contained),
         labels=record.labels if answered else None,
         similarities=dict(record.similarities),
         conditions=conditions(record, name),
@@ -127,8 +130,12 @@ def score_record(record: AlignmentRecord, reference: str | None = None, containe
     )
 
 
+def _counts_contained(record: AlignmentRecord, asked: bool) -> bool:
+    return asked or record.settings.get(ANSWER_FILTER) == CONTAINED
+
+
 def _agreement(record: AlignmentRecord, contained: bool) -> float | None:
-    asked = contained or record.settings.get(ANSWER_FILTER) == CONTAINED
+    asked = _counts_contained(record, contained)
     similarity = record.similarities.get("responses")
     return 1.0 if asked and record.similarities.get(CONTAINED) == 1 and similarity is not None else similarity
 

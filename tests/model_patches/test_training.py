@@ -9,7 +9,7 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -169,7 +169,7 @@ def test_a_probe_leaves_everything_as_it_was(
 ) -> None:
     model.model.language_model.layers[0].eval()
     model(**Repeat(processor)(ROWS[:1])).loss.backward()
-    monkeypatch.setattr("model_patches.probing.SentenceSimilarity", DrawsNumbers)
+    monkeypatch.setattr("model_patches.run.comparison.SentenceSimilarity", DrawsNumbers)
     found = Probe(utterances, responses=True, generation={"do_sample": True, "max_new_tokens": 3})
     before = state_of(model)
     found(model, processor)
@@ -189,12 +189,12 @@ def test_word_times_are_made_once(
 
     class Whisper:
         name = "whisper:counted"
+        settings: ClassVar[dict[str, str]] = {}
 
         def words(self, audio: Any, transcript: str, units: Any, language: str) -> Any:
             calls.append(transcript)
             return next(each.words for each in utterances if each.transcript == transcript)
 
-    monkeypatch.setattr("model_patches.probing.describe", lambda options, whisper: {})
     bare = [Utterance(each.audio, each.transcript, uid=each.uid) for each in utterances[:2]]
     made = Probe([*bare, utterances[0]], reference=Whisper())
     first, second = made(model, processor), made(model, processor)

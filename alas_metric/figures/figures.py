@@ -106,7 +106,7 @@ def alignment_picture(
     scores = score_record(record, name).columns
     duration = record.num_frames * record.frame_seconds
     words = check_words(record.references[name], duration)
-    target = reference_path(words, record.num_frames, record.frame_seconds)
+    expected = reference_path(words, record.num_frames, record.frame_seconds)
     key = f"{'alas_swapped' if record.swapped else 'alas'}_{form}"
     unit = "positions" if record.swapped else "words"
     panel = float(np.clip(record.num_words * _WORD_INCHES, *_PANEL_INCHES))
@@ -127,7 +127,7 @@ def alignment_picture(
             else:
                 _draw_times(axis, words, duration)
             for path, colour, scale, label in (
-                (target, REFERENCE, 1.0, "reference path"),
+                (expected, REFERENCE, 1.0, "reference path"),
                 (record.paths[form][layer], FOUND, 0.5, "found path"),
             ):
                 _draw_path(axis, path, record.swapped, record.frame_seconds, colour, scale * width, label)

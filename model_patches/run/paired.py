@@ -23,6 +23,7 @@ from model_patches.adapters.capture import (
     LayerVectors,
     WordPooling,
     capture_prefill,
+    full_precision,
     verify_capture,
 )
 from model_patches.adapters.generation import cut
@@ -113,7 +114,9 @@ class PairedRuns:
         for row, (document, measurement) in enumerate(zip(documents, measurements, strict=True)):
             answers = (cut(audio_answers[row], until), cut(text_answers[row], until))
             lens = readers[row].table(self.adapter.token_text) if readers else None
-            records.append(self._record(document, measurement, text.words[row], *answers, lens))
+            # The last few layers are measured only now; a training loop may probe in autocast.
+            with full_precision(self.adapter.device.type):
+                records.append(self._record(document, measurement, text.words[row], *answers, lens))
             if keep is not None:
                 keep(row, records[-1], measurement)
         return records

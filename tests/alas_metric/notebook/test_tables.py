@@ -57,7 +57,7 @@ def test_a_record_and_figures(run: RunTables) -> None:
     assert repr(record) == "AlignmentRecord('d1', 6 words, 40 positions, 3 layers, reference 'whisper')"
     with pytest.raises(KeyError):
         run.record("nobody")
-    assert run.plot().axes[0].get_title(loc="left") == "model, alas_demo_sqa"
+    assert run.plot().get_suptitle() == "model, alas_demo_sqa"
     with pytest.raises(ValueError, match="'kept' is no metric"):
         run.plot("kept")
 

@@ -15,7 +15,6 @@ import torch
 from alas_metric.document.paths import WordTiming
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.errors import SkipDocument
-from alas_tasks.answer_similarity import SentenceSimilarity
 from alas_tasks.audio import SAMPLE_RATE, Audio, load_audio
 from alas_tasks.speech import SpeechSample
 from model_patches.adapters.adapter import SpeechAdapter
@@ -23,7 +22,8 @@ from model_patches.adapters.generation import generation_arguments
 from model_patches.adapters.lens import Lens
 from model_patches.reference.aligner import Aligner
 from model_patches.registry import adapter_for
-from model_patches.run.options import AlasOptions, Aligners, describe
+from model_patches.run.comparison import AnswerComparison
+from model_patches.run.options import AlasOptions, Aligners
 from model_patches.run.paired import PairedRuns
 from model_patches.run.preparation import Preparation, Prepared
 
@@ -80,13 +80,14 @@ class Probe:
         *,
         reference: Any = "whisper:large-v3",
         responses: bool = False,
-        sbert: str = AlasOptions.sbert,
+        sbert: str | None = None,
         generation: Mapping[str, Any] | None = None,
         layer_map: bool = False,
         lens: int = 0,
     ) -> None:
         self.utterances = list(utterances)
-        self._reference, self._responses, self._sbert = reference, responses, sbert
+        self._reference, self._responses = reference, responses
+        self._comparison = AnswerComparison(sbert)
         self._generation = generation_arguments(generation or {}, responses)
         self._layer_map, self._lens = layer_map, lens
         self._ready: list[_Ready | AlignmentRecord] | None = None
@@ -112,12 +113,10 @@ class Probe:
         with random_numbers_kept(adapter.device), evaluation_mode(model):
             if self._ready is None:
                 self._ready = self._prepared(adapter)
-            similarity = SentenceSimilarity(self._sbert).pairs if self._responses else None
             runs = PairedRuns(
                 adapter,
                 self._responses,
-                similarity,
-                describe(AlasOptions(responses=self._responses, sbert=self._sbert)),
+                self._comparison,
                 layer_map=self._layer_map,
                 lens=Lens.of(adapter, self._lens) if self._lens else None,
                 proven=self._proven,
@@ -192,7 +191,7 @@ def probe(
     words: Sequence[WordTiming] | None = None,
     reference: Any = "whisper:large-v3",
     responses: bool = False,
-    sbert: str = AlasOptions.sbert,
+    sbert: str | None = None,
     generation: Mapping[str, Any] | None = None,
     language: str = "en",
     uid: str | None = None,

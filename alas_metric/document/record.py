@@ -38,6 +38,10 @@ MAX_LAYERS = 2**10
 """The bootstrap holds 2,000 values of each."""
 CONFIDENCE = "confidence"
 """Among the values of a reference's words: how sure its source is of each, 0 to 1."""
+CONTAINED = "contained"
+"""Among the similarities of free answers: 1 where the shorter one's words stand in a row in the longer one, else 0."""
+ANSWER_FILTER = "answer_filter"
+"""Among the settings, with the value `CONTAINED`: answers of which one is contained in the other agree."""
 _ROUNDING = 1e-3
 """By how much a cosine may lie outside of -1 to 1."""
 Sums = dict[str, dict[str, np.ndarray]]
@@ -72,7 +76,8 @@ class AlignmentRecord:
         target: the gold answer, None if there is none.
         audio_answer: what the model answered to the audio; None if answering was off.
         text_answer: what it answered to the transcript.
-        similarities: free answers: cosine similarities ``responses``, ``audio_target``, ``text_target``.
+        similarities: free answers: cosine similarities ``responses``, ``audio_target``, ``text_target``, and whether
+            one is ``contained`` in the other, 1 or 0.
         labels: closed answers: the labels read from ``audio``, ``text`` and ``target``, None where
             unreadable.
         word_values: by reference, then by name: a number of each word, None where there is none.

@@ -86,7 +86,8 @@ def _markdown_numbers(report: Report) -> Iterator[str]:
     )
     if note := caution(report.curves):
         yield from ["", note]
-    yield from ["", f"`{code(report.values['signature'])}`"]
+    if signature := report.values["signature"]:
+        yield from ["", f"`{code(signature)}`"]
     heads = ["metric", "value", "95 % interval", *FORMS, "unit", "better", "meaning"]
     right = {"value", "95 % interval", *FORMS}
     yield from ["", line(heads), line("---:" if head in right else "---" for head in heads)]

@@ -79,7 +79,11 @@ class Report:
 
 
 def make_report(
-    run: Run, threshold: float = THRESHOLD, reference: str | None = None, min_confidence: float | None = None
+    run: Run,
+    threshold: float = THRESHOLD,
+    reference: str | None = None,
+    min_confidence: float | None = None,
+    contained: bool = False,
 ) -> Report:
     """Read a run and compute what its report says.
 
@@ -88,12 +92,13 @@ def make_report(
         threshold: of the answer filter.
         reference: name of the word timestamps to compare with, each record's primary one by default.
         min_confidence: of the word times, see `read_run`.
+        contained: of the answer filter, see `read_run`.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_run(run, reference, min_confidence)
+    found = read_run(run, reference, min_confidence, contained)
     values = reported(summarise(found.documents, threshold), found.keys)
     shown = {scores.uid for group in ranked(found.documents, threshold).values() for scores in group}
     return Report(
@@ -106,7 +111,7 @@ def make_report(
         examples=read_records(run, shown),
         words=words_of(run, found.documents, values["best_layer"], threshold, reference),
         reference=reference,
-        references=read_references(run, found.documents, threshold),
+        references=read_references(run, found.documents, threshold, contained),
     )
 
 

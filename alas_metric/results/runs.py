@@ -171,7 +171,9 @@ def _hint(runs: Iterable[Run]) -> str:
     return f"it holds {', '.join(found)}" if found else "was lmms-eval run with --output_path and --log_samples?"
 
 
-def read_run(run: Run, reference: str | None = None, min_confidence: float | None = None) -> RunDocuments:
+def read_run(
+    run: Run, reference: str | None = None, min_confidence: float | None = None, contained: bool = False
+) -> RunDocuments:
     """Return the scores of every document of a run.
 
     Args:
@@ -179,6 +181,7 @@ def read_run(run: Run, reference: str | None = None, min_confidence: float | Non
         reference: name of the word timestamps to compare with, each record's primary one by default.
             Documents without it count as skipped.
         min_confidence: documents whose word times are less sure, or do not say how sure they are, count as skipped.
+        contained: whether free answers of which one is contained in the other agree, see `score_record`.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
@@ -188,7 +191,7 @@ def read_run(run: Run, reference: str | None = None, min_confidence: float | Non
     documents: list[DocumentScores] = []
     origins: list[Origin] = []
     for label, record in _read_records(run.samples, messages):
-        scores = _sure(_score(label, record, reference), min_confidence)
+        scores = _sure(_score(label, record, reference, contained), min_confidence)
         documents.append(scores)
         if scores.skipped is None and isinstance(record, AlignmentRecord):
             origins.append(_origin(record, reference))
@@ -241,7 +244,11 @@ def records_file(folder: Path, run: Run) -> Path:
 
 
 def score_run(
-    run: Run, threshold: float = THRESHOLD, reference: str | None = None, min_confidence: float | None = None
+    run: Run,
+    threshold: float = THRESHOLD,
+    reference: str | None = None,
+    min_confidence: float | None = None,
+    contained: bool = False,
 ) -> RunScores:
     """Return the values of a run.
 
@@ -251,12 +258,13 @@ def score_run(
         reference: name of the word timestamps to compare with, each record's primary one by default.
             Documents without it count as skipped.
         min_confidence: of the word times, see `read_run`.
+        contained: of the answer filter, see `read_run`.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_run(run, reference, min_confidence)
+    found = read_run(run, reference, min_confidence, contained)
     values = reported(summarise(found.documents, threshold), found.keys)
     passing = sum(kept(scores, threshold) for scores in found.documents)
     unkept = nothing_kept(passing, sum(scores.skipped is None for scores in found.documents))
@@ -357,14 +365,14 @@ def _record(text: Any) -> AlignmentRecord | ValueError:
         return error
 
 
-def _score(label: str, record: AlignmentRecord | ValueError, reference: str | None) -> DocumentScores:
+def _score(label: str, record: AlignmentRecord | ValueError, reference: str | None, contained: bool) -> DocumentScores:
     """Return a document's scores; skipped where there is no record or not that reference."""
     if isinstance(record, ValueError):
         return DocumentScores(label, skipped="unreadable_record", detail=str(record))
     if record.skipped is None and reference is not None and reference not in record.references:
         detail = f"no reference {reference!r}, only {sorted(record.references)}"
         return DocumentScores(record.uid, record.speaker, skipped="no_word_timestamps", detail=detail)
-    return score_record(record, reference)
+    return score_record(record, reference, contained)
 
 
 def _sure(scores: DocumentScores, least: float | None) -> DocumentScores:

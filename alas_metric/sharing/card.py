@@ -80,7 +80,8 @@ def _run_lines(report: Report, figures: Sequence[str]) -> Iterator[str]:
         "95 % bootstrap intervals."
     )
     yield from ["", cell(report.curves["verdicts"]["text"], longest=10_000)]
-    yield from ["", f"`{code(report.values['signature'])}`"]
+    if signature := report.values["signature"]:
+        yield from ["", f"`{code(signature)}`"]
     if note := caution(report.curves):
         yield from ["", note]
     if report.settings.get("limit") is not None:

@@ -9,7 +9,7 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -176,7 +176,7 @@ def test_a_probe_leaves_everything_as_it_was(
 ) -> None:
     model.model.language_model.layers[0].eval()
     model(**Repeat(processor)(ROWS[:1])).loss.backward()
-    monkeypatch.setattr("model_patches.probing.SentenceSimilarity", DrawsNumbers)
+    monkeypatch.setattr("model_patches.run.comparison.SentenceSimilarity", DrawsNumbers)
     found = Probe(utterances, responses=True, generation={"do_sample": True, "max_new_tokens": 3})
     before = state_of(model)
     found(model, processor)

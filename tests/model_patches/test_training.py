@@ -9,7 +9,7 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest

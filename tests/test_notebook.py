@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 from run_folders import write_run
 
@@ -15,7 +14,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tools" / "demo_world"
 
 @pytest.mark.slow
 def test_the_notebook_runs(tmp_path: Path) -> None:
-    from nbclient import NotebookClient
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel")
     from watch_training import rows, utterance
 
     from alas_tasks.demo.files import QWEN2_AUDIO
@@ -26,7 +26,7 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     records = probe_all(model, processor, map(utterance, rows()[:8]))
     write_run(tmp_path / "alas-demo" / "results" / "qwen2_audio", records)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     shown = {kind for output in outputs for kind in output.get("data", {})}
     assert {"text/html", "image/png", "text/plain"} <= shown

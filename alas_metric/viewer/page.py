@@ -72,10 +72,10 @@ def names(runs: Sequence[ViewedRun]) -> list[str]:
 
 
 def _policy(script: str, style: str) -> str:
-    """Return a policy that lets a page run this script, take this style, and play what it holds; and nothing else."""
+    """Return a policy that lets a page run this script and take this style, and nothing else."""
     return (
         f"default-src 'none'; script-src 'sha256-{_digest(script)}'; style-src 'sha256-{_digest(style)}'; "
-        "img-src data:; media-src blob:; base-uri 'none'; form-action 'none'"
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 

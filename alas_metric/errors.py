@@ -14,6 +14,7 @@ CAUSES = {
     "empty_transcript": "the transcript has no word",
     "no_word_timestamps": "the reference found no word, or the data set has no word timestamps",
     "bad_timestamps": "word timestamps are NaN or reversed, of other words than the transcript, or beyond the audio",
+    "uncertain_times": "the word times are less sure than --min-confidence asks, or say nothing of how sure they are",
     "out_of_memory": "the device ran out of memory on this document alone",
     "io_error": "a file could not be read or written",
     "error": "an unexpected exception",

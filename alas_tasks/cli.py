@@ -12,7 +12,7 @@ from alas_metric.errors import FatalError
 from alas_tasks.custom import load_documents, task_yaml
 from alas_tasks.demo.command import add_parser as add_demo
 from alas_tasks.description import ALIASES, check_name, describe, relative_to
-from alas_tasks.needs import NEEDS, of_source
+from alas_tasks.needs import of_source, reads
 from alas_tasks.overview import show
 from alas_tasks.word_columns import UNITS
 
@@ -131,11 +131,11 @@ def run_tasks(args: argparse.Namespace) -> int:
 
     from alas_metric.commands.terminal import console, show_table
 
-    states = {source: of_source(source).found for source in {source for needs in NEEDS.values() for source in needs}}
+    states = {source: of_source(source).found for source in {source for needs in reads().values() for source in needs}}
     table = Table("task")
     for title in ("needs", "or a local copy in", "state"):
         table.add_column(title, overflow="fold")  # names are to be copied, so never cut
-    for task, needs in NEEDS.items():
+    for task, needs in reads().items():
         if not needs:
             table.add_row(task, "nothing: in the package", "", "local")
         for row, source in enumerate(needs):

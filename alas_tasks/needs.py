@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,27 @@ def _contents(pattern: str) -> list[dict[str, Any]]:
     return [read_task(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob(pattern))]
 
 
-_TASKS = {str(content["task"]): content for content in _contents("*/alas_*.yaml")}
-NEEDS = {name: tuple(SOURCES[repo_id] for repo_id in content["metadata"]["reads"]) for name, content in _TASKS.items()}
-"""What each task reads, as ``metadata.reads`` of its YAML file says."""
-GROUPS = {str(content["group"]): tuple(content["task"]) for content in _contents("*.yaml")}
-FREE_ANSWERS = tuple(
-    name for name, content in _TASKS.items() if content["process_results"].endswith(".process_results_free")
-)
-"""The tasks whose answers Sentence-BERT compares."""
+@cache
+def _tasks() -> dict[str, dict[str, Any]]:
+    """Return what the YAML file of each task says."""
+    return {str(content["task"]): content for content in _contents("*/alas_*.yaml")}
+
+
+@cache
+def reads() -> dict[str, tuple[HubSource, ...]]:
+    """Return what each task reads, as ``metadata.reads`` of its YAML file says."""
+    return {name: tuple(SOURCES[repo_id] for repo_id in task["metadata"]["reads"]) for name, task in _tasks().items()}
+
+
+@cache
+def groups() -> dict[str, tuple[str, ...]]:
+    """Return the tasks of each group."""
+    return {str(content["group"]): tuple(content["task"]) for content in _contents("*.yaml")}
+
+
+def of_group(names: Iterable[str]) -> list[str]:
+    """Return tasks, those of a group in its place."""
+    return [task for name in names for task in groups().get(name, (name,))]
 
 
 def of_source(source: HubSource, ask: Ask | None = None) -> Finding:
@@ -72,10 +86,10 @@ def ask_hub(source: HubSource) -> tuple[str, int]:
 
 def of_tasks(names: Iterable[str], ask: Ask | None = None) -> list[Finding]:
     """Return what the tasks read and where it is: each source once, files of one's own tasks too."""
-    asked = [task for name in names for task in GROUPS.get(name, (name,))]
-    sources = dict.fromkeys(source for task in asked for source in NEEDS.get(task, ()))
-    inside = [Finding(task, State.THERE, "in the package") for task in asked if NEEDS.get(task) == ()]
-    own = [of_task_file(task) for task in asked if task not in NEEDS]
+    asked, known = of_group(names), reads()
+    sources = dict.fromkeys(source for task in asked for source in known.get(task, ()))
+    inside = [Finding(task, State.THERE, "in the package") for task in asked if known.get(task) == ()]
+    own = [of_task_file(task) for task in asked if task not in known]
     return [*inside, *(of_source(source, ask) for source in sources), *own]
 
 
@@ -85,7 +99,7 @@ def of_task_file(name: str) -> Finding:
 
     path = Path(name)
     if not (name.endswith((".yaml", ".yml")) and path.is_file()):
-        return Finding(name, State.MISSING, "no such task or file", f"one of {', '.join(NEEDS)}, or a YAML file")
+        return Finding(name, State.MISSING, "no such task or file", f"one of {', '.join(reads())}, or a YAML file")
     try:
         _, description = read_description(path.read_text(encoding="utf-8"))
         data = find_data(description.data, description.split, path.parent)
@@ -100,14 +114,13 @@ def of_task_file(name: str) -> Finding:
 
 def references(names: Iterable[str]) -> list[str | None]:
     """Return the word timestamps that each task asks for, see `alas_tasks.speech`; None for one that asks for none."""
-    asked = [task for name in names for task in GROUPS.get(name, (name,))]
-    return [_settings(task).get("reference") for task in asked]
+    return [_settings(task).get("reference") for task in of_group(names)]
 
 
 def _settings(task: str) -> dict[str, Any]:
     """Return what a task's YAML file says in ``lmms_eval_specific_kwargs``, nothing where there is no such file."""
     try:
-        content = _TASKS[task] if task in _TASKS else read_task(Path(task).read_text(encoding="utf-8"))
+        content = _tasks()[task] if task in _tasks() else read_task(Path(task).read_text(encoding="utf-8"))
         return dict(content["lmms_eval_specific_kwargs"]["default"])
     except (OSError, UnicodeError, KeyError, TypeError, ValueError, yaml.YAMLError):
         return {}
@@ -115,12 +128,12 @@ def _settings(task: str) -> dict[str, Any]:
 
 def free_answers(names: Iterable[str]) -> bool:
     """Tell whether answers of a task are compared by their meaning, which takes Sentence-BERT."""
-    asked = {task for name in names for task in GROUPS.get(name, (name,))}
-    return bool(asked & set(FREE_ANSWERS)) or any(_is_free(task) for task in asked - set(NEEDS))
+    return any(map(_is_free, of_group(names)))
 
 
 def _is_free(name: str) -> bool:
-
+    if name in _tasks():
+        return str(_tasks()[name]["process_results"]).endswith(".process_results_free")
     try:
         return read_description(Path(name).read_text(encoding="utf-8"))[1].labels is None
     except (FatalError, OSError, UnicodeError):

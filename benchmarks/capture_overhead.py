@@ -3,6 +3,7 @@
 Run by hand; prints ratios within one process, medians over interleaved rounds with 95 % intervals::
 
     python benchmarks/capture_overhead.py                        # tiny model, CPU
+    python benchmarks/capture_overhead.py --shape small          # 30 layers of 576, random weights, CPU
     python benchmarks/capture_overhead.py --shape 7b --seconds 10 30   # 7B shapes, random weights, bf16, CUDA
     python benchmarks/capture_overhead.py --pretrained FOLDER    # a Qwen2-Audio of yours
 
@@ -20,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,24 +38,45 @@ from model_patches.families.qwen2_audio import Qwen2AudioAdapter
 from model_patches.run.paired import PairedRuns
 from model_patches.run.preparation import Prepared
 
+SMALL_DECODER = {
+    "model_type": "llama",
+    "vocab_size": 49152,
+    "hidden_size": 576,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 30,
+    "num_attention_heads": 9,
+    "num_key_value_heads": 3,
+    "tie_word_embeddings": True,
+}
+SMALL_ENCODER = {
+    "model_type": "qwen2_audio_encoder",
+    "num_mel_bins": 128,
+    "d_model": 384,
+    "encoder_layers": 4,
+    "encoder_attention_heads": 6,
+    "encoder_ffn_dim": 1536,
+}
+SHAPES: dict[str, tuple[dict[str, Any], torch.dtype]] = {
+    "small": ({"text_config": SMALL_DECODER, "audio_config": SMALL_ENCODER}, torch.float32),
+    "7b": ({"text_config": QWEN2_AUDIO_7B}, torch.bfloat16),
+}
+"""Configurations, the first of SmolLM2-135M behind an encoder of Whisper tiny's size, and the type of their weights."""
 WORDS_PER_SECOND = 2.5
 QUESTION = "What is said? Answer the  question as short as possible (in 10-15 words)"
 
 
 def load(shape: str, device: str) -> Qwen2AudioAdapter:
-    """Return the tiny model, or Qwen2-Audio-7B's shapes with random weights."""
+    """Return the tiny model, or one of `SHAPES` with random weights."""
     from tiny_speech_llm import make_qwen2_audio
     from transformers import AutoProcessor, Qwen2AudioConfig, Qwen2AudioForConditionalGeneration
 
     folder = make_qwen2_audio(Path(tempfile.mkdtemp()))
     model, processor = Qwen2AudioAdapter.load(str(folder), dtype="auto", device_map=device)
-    if shape == "7b":
+    if shape in SHAPES:
+        configuration, dtype = SHAPES[shape]
         generation = model.generation_config
-        config = Qwen2AudioConfig(
-            text_config=QWEN2_AUDIO_7B,
-            audio_token_index=processor.audio_token_id,
-        )
-        torch.set_default_dtype(torch.bfloat16)
+        config = Qwen2AudioConfig(**configuration, audio_token_index=processor.audio_token_id)
+        torch.set_default_dtype(dtype)
         with torch.device(device):
             model = Qwen2AudioForConditionalGeneration(config).eval()
         torch.set_default_dtype(torch.float32)
@@ -119,7 +142,7 @@ def bound(adapter: Qwen2AudioAdapter, prepared: Prepared, audio: np.ndarray) -> 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print one line per length of audio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shape", choices=["tiny", "7b"], default="tiny")
+    parser.add_argument("--shape", choices=["tiny", *SHAPES], default="tiny")
     parser.add_argument("--pretrained", help="a model in the place of a shape")
     parser.add_argument("--seconds", type=float, nargs="+", default=[10.0, 30.0])
     parser.add_argument("--new-tokens", type=int, default=64)

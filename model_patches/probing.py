@@ -16,6 +16,7 @@ from alas_tasks.audio import SAMPLE_RATE, load_audio
 from alas_tasks.speech import SpeechSample
 from model_patches.adapters.adapter import SpeechAdapter
 from model_patches.adapters.generation import generation_arguments
+from model_patches.adapters.lens import Lens
 from model_patches.reference.aligner import Aligner
 from model_patches.registry import adapter_for
 from model_patches.run.options import AlasOptions, Aligners, describe
@@ -39,6 +40,7 @@ def probe(
     language: str = "en",
     uid: str | None = None,
     layer_map: bool = False,
+    lens: int = 0,
 ) -> AlignmentRecord:
     """Run one utterance on its audio and on its transcript and return the alignment record.
 
@@ -60,13 +62,15 @@ def probe(
         language: of the speech.
         uid: names the utterance; default: a hash of its samples. It seeds the control of `alas_chance`.
         layer_map: compare every audio layer with every text layer too.
+        lens: among how many of the largest tokens at the audio positions of every layer a word is looked for; what each
+            stretch of audio reads as is then ``record.lens``. 0: not at all.
 
     Returns:
         The record, as the harness's tasks make it; `alas_metric.score_record` scores it.
 
     Raises:
         SkipDocument: If this utterance cannot be scored, with the cause.
-        FatalError: If the audio does not reach the model.
+        FatalError: If the audio does not reach the model, or ``lens`` cannot be had of it.
         ValueError: If no adapter knows the model.
 
     Example:
@@ -91,10 +95,10 @@ def probe(
     arguments = generation_arguments(generation or {}, responses)
     similarity = SentenceSimilarity(sbert).pairs if responses else None
     settings = describe(AlasOptions(responses=responses, sbert=sbert))
+    reader = Lens.of(adapter, lens) if lens else None
+    runs = PairedRuns(adapter, responses, similarity, settings, layer_map=layer_map, lens=reader)
     with evaluation_mode(model):
-        return PairedRuns(adapter, responses, similarity, settings, layer_map=layer_map)(
-            [document], [samples], arguments
-        )[0]
+        return runs([document], [samples], arguments)[0]
 
 
 def as_sources(reference: Any, adapter: SpeechAdapter) -> Sequence[Aligner | None]:

@@ -187,6 +187,37 @@ def test_rescoring_gives_the_runs_own_numbers(world, one_process) -> None:
 
 
 @pytest.mark.slow
+def test_gold_times_and_two_aligners_side_by_side(world, tmp_path) -> None:
+    """MFA's times of LibriSpeech and IEMOCAP's own ones as reference, Whisper and Qwen3's aligner beside them."""
+    from tiny_models import make_qwen3_aligner
+    from worlds import add_wdseg, librispeech_words
+
+    from alas_metric.commands.main import main
+
+    folder, environment, model_args = world
+    (tmp_path / "mfa").mkdir()
+    (tmp_path / "mfa" / "test_clean.parquet").write_bytes(librispeech_words())
+    add_wdseg(folder / "IEMOCAP")
+    reference = f"words;whisper:{WHISPER};qwen3_aligner:{make_qwen3_aligner(tmp_path / 'aligner')}"
+    asked = model_args.replace(f"alas_reference=whisper:{WHISPER}", f"alas_reference={reference}")
+    gold = (folder, {**environment, "ALAS_LIBRISPEECH_WORDS_DIR": str(tmp_path / "mfa")}, asked)
+    done = lmms_eval(gold, "--output_path", str(tmp_path / "runs"), "--log_samples", tasks="alas")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    results, records = read_run(tmp_path / "runs")
+    names = {"words", "whisper:demo:align", "qwen3_aligner:aligner"}
+    for task in ("alas_librisqa", "alas_iemocap"):
+        made = [AlignmentRecord.from_json(line) for line in records[task].values()]
+        scored = [record for record in made if record.skipped is None]
+        assert len(scored) >= 3 and all(record.reference == "words" for record in scored)
+        assert all(set(record.references) == names for record in scored)
+        assert results["results"][task]["reference_confidence,none"] is None
+        assert results["results"][task]["reference_disagreement,none"] > 0
+    assert main(["report", str(tmp_path / "runs"), "--threshold", "-1", "--output", str(tmp_path / "report")]) == 0
+    (text,) = [path.read_text(encoding="utf-8") for path in (tmp_path / "report").rglob("alas_librisqa/report.md")]
+    assert "## Word times" in text and "| metric | words | qwen3" in text
+
+
+@pytest.mark.slow
 def test_killed_half_way_the_journal_goes_on(world, one_process) -> None:
     journal = world[0] / "journal"
     arguments = command(

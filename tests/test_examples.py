@@ -1,4 +1,4 @@
-"""Every example in a docstring runs and gives what it says; the README's Python runs on the demo's model."""
+"""Every example in a docstring runs and gives what it says; the Python of docs/use.md runs on the demo's model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from model_patches.adapters.loading import load_pretrained
 from model_patches.reference.cache import AlignmentCache
 from model_patches.reference.whisper_reference import WhisperReference
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "use.md"
 PACKAGES = (alas_metric, alas_tasks, model_patches)
 FILES = {
     ".".join(path.relative_to(folder.parent).with_suffix("").parts).removesuffix(".__init__"): path
@@ -41,8 +41,8 @@ def test_examples_run(name: str) -> None:
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
-def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     assert blocks
     monkeypatch.chdir(tmp_path)
     noise = np.random.default_rng(0).normal(0, 0.1, 32_000)
@@ -51,6 +51,6 @@ def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr("model_patches.probing.as_sources", lambda *_: [whisper])  # the example's is Whisper large-v3
     model, processor = load_pretrained(str(QWEN2_AUDIO), dtype="float32")
     for block in blocks:
-        exec(compile(block, str(README), "exec"), {"model": model, "processor": processor})
+        exec(compile(block, str(PAGE), "exec"), {"model": model, "processor": processor})
     printed = re.findall(r"-?\d+\.\d*", capsys.readouterr().out)
     assert len(printed) == 7  # one value per layer

@@ -10,7 +10,14 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from alas_metric.commands.shared import add_run_options, add_scoring_options, chosen_runs, report, writing
+from alas_metric.commands.shared import (
+    add_confidence_option,
+    add_run_options,
+    add_scoring_options,
+    chosen_runs,
+    report,
+    writing,
+)
 from alas_metric.commands.terminal import console, show_table
 from alas_metric.corpus.aggregate import Brief
 from alas_metric.corpus.metrics import ROWS, caution
@@ -29,6 +36,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_run_options(score)
     add_scoring_options(score)
+    add_confidence_option(score)
     score.add_argument("--all", action="store_true", help="print every metric, not only the most wanted")
     score.add_argument("--json", type=Path, metavar="FILE", help="write all values, layers included, to this file")
     score.set_defaults(func=_score)
@@ -51,7 +59,7 @@ def _score(arguments: argparse.Namespace) -> int:
 def _try_run(run: Run, arguments: argparse.Namespace) -> RunScores | None:
     """Score one run; a broken file is reported and does not stop the others."""
     try:
-        scores = score_run(run, arguments.threshold, arguments.reference)
+        scores = score_run(run, arguments.threshold, arguments.reference, arguments.min_confidence)
     except (OSError, ValueError) as error:
         report([f"{run.model}: {error}"])
         return None
@@ -65,7 +73,7 @@ def _table(scores: RunScores, every: bool) -> Table:
     curves = dict((scores.values.get("layers") or {}).items())
     table = Table(
         title=Text(f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)"),
-        caption=scores.unkept or caution(curves),
+        caption=Text("\n".join(filter(None, (scores.unkept or caution(curves), str(scores.values["signature"]))))),
     )
     table.add_column("metric", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -101,6 +109,7 @@ def _entry(scores: RunScores, arguments: argparse.Namespace) -> dict[str, Any]:
         "run": run.date,
         "threshold": arguments.threshold,
         "reference": arguments.reference,
+        "min_confidence": arguments.min_confidence,
         "documents": scores.documents,
         "verdict": scores.verdict,
         "values": scores.values,

@@ -58,6 +58,16 @@ def chosen_runs(arguments: argparse.Namespace) -> list[Run]:
         raise FatalError(str(error)) from None
 
 
+def add_confidence_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--min-confidence``."""
+    parser.add_argument(
+        "--min-confidence",
+        type=float,
+        metavar="P",
+        help="leave out documents whose word times are less sure than this, 0 to 1, or do not say how sure they are",
+    )
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn a failure to write into an error that ends the command."""

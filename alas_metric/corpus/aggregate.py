@@ -26,6 +26,7 @@ from alas_metric.corpus.bootstrap import RESAMPLES, Samples, resampled
 from alas_metric.corpus.layer_map import layer_map, map_item, strongest
 from alas_metric.corpus.layers import Item, best_layer_of, headline, items_entering, values_of_layers
 from alas_metric.corpus.metrics import LAYERED, METRICS
+from alas_metric.corpus.signature import document_facts, signature
 from alas_metric.corpus.verdict import verdicts
 from alas_metric.document.behaviour import is_right, modality_gap
 from alas_metric.document.metric import DOCUMENTS, Metric, Statistic, Sums
@@ -77,20 +78,19 @@ def document_items(scores: DocumentScores, threshold: float = THRESHOLD) -> dict
         what the metric needs. ``score`` is the document's own value, for standard errors; it is there only if
         the metric is a mean over documents that this one enters.
     """
-    passes = kept(scores, threshold)
     columns = {name: _jsonable(column) for name, column in _columns(scores).items()}
-    return {key: _item(metric, scores, columns, passes) for key, metric in METRICS.items()}
+    return {key: _item(metric, scores, columns, threshold) for key, metric in METRICS.items()}
 
 
-def _item(metric: Metric, scores: DocumentScores, columns: Mapping[str, Any], passes: bool) -> Item:
+def _item(metric: Metric, scores: DocumentScores, columns: Mapping[str, Any], threshold: float) -> Item:
     """Return what a document contributes to one metric."""
-    populations = {"kept": passes, "scorable": scores.skipped is None, "documents": True}
+    populations = {"kept": kept(scores, threshold), "scorable": scores.skipped is None, "documents": True}
     item: Item = {"uid": scores.uid, "speaker": scores.speaker}
     if not populations[metric.population]:
         return item
     if isinstance(metric.source, Sums):
         return item | _sums_item(metric.source, scores, columns)
-    return item | _STATISTICS[metric.source.kind].item(metric.source.of, scores, columns, passes)
+    return item | _STATISTICS[metric.source.kind].item(metric.source.of, scores, columns, threshold)
 
 
 def aggregate(key: str, items: Iterable[Item]) -> Any:
@@ -139,7 +139,7 @@ def summarise(
     unknown = sorted(set(wanted) - set(METRICS))
     if unknown:
         raise ValueError(f"unknown metrics {unknown}; expected some of {sorted(METRICS)}")
-    known = [(scores, _columns(scores), kept(scores, threshold)) for scores in documents]
+    known = [(scores, _columns(scores), threshold) for scores in documents]
     values: dict[tuple[Sums | Statistic, str], Any] = {}
     for metric in (METRICS[key] for key in wanted):
         # The default form of a metric and its form by name are one; and the items of all metrics at a time would take
@@ -192,11 +192,10 @@ def layer_items(
         threshold: of the answer filter.
         population: ``kept``, those that pass it, or ``scorable``, all.
     """
-    passing = ((scores, kept(scores, threshold)) for scores in documents if scores.columns)
+    entering = (scores for scores in documents if scores.columns and (population != "kept" or kept(scores, threshold)))
     return [
-        {"uid": scores.uid, "speaker": scores.speaker} | _layers_item("", scores, _columns(scores), passes)
-        for scores, passes in passing
-        if passes or population != "kept"
+        {"uid": scores.uid, "speaker": scores.speaker} | _layers_item("", scores, _columns(scores), threshold)
+        for scores in entering
     ]
 
 
@@ -230,8 +229,8 @@ def layer_samples(keys: Iterable[str], items: Sequence[Item], resamples: int = R
 # Every layer
 
 
-def _layers_item(_: str, scores: DocumentScores, columns: Mapping[str, Any], passes: bool) -> Item:
-    return {"layers": _num_layers(scores), "kept": passes, "columns": dict(columns)}
+def _layers_item(_: str, scores: DocumentScores, columns: Mapping[str, Any], threshold: float) -> Item:
+    return {"layers": _num_layers(scores), "kept": kept(scores, threshold), "columns": dict(columns)}
 
 
 def _layers_value(_: str, items: Sequence[Item]) -> Brief:
@@ -283,7 +282,7 @@ def _best_layer_entry(values: Sequence[float | None], samples: Samples | None) -
     return {name.replace("value", "skill"): entry for name, entry in asdict(best_layer(values, samples)).items()}
 
 
-def _best_layer_item(of: str, scores: DocumentScores, columns: Mapping[str, Any], _: bool) -> Item:
+def _best_layer_item(of: str, scores: DocumentScores, columns: Mapping[str, Any], _: float) -> Item:
     return _sums_item(LAYERED[of], scores, columns)
 
 
@@ -294,7 +293,7 @@ def _best_layer_value(of: str, items: Sequence[Item]) -> int | None:
 # Every audio layer with every text layer
 
 
-def _map_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: bool) -> Item:
+def _map_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: float) -> Item:
     return map_item(scores)
 
 
@@ -311,15 +310,15 @@ def _map_value(_: str, items: Sequence[Item]) -> Brief | None:
 # Counts and answers
 
 
-def _count_item(of: str, scores: DocumentScores, _: Mapping[str, Any], passes: bool) -> Item:
-    return {"counted": passes if of == "kept" else bool(getattr(scores, of))}
+def _count_item(of: str, scores: DocumentScores, _: Mapping[str, Any], threshold: float) -> Item:
+    return {"counted": kept(scores, threshold) if of == "kept" else bool(getattr(scores, of))}
 
 
 def _count_value(_: str, items: Sequence[Item]) -> int:
     return sum(bool(item.get("counted")) for item in items)
 
 
-def _cause_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: bool) -> Item:
+def _cause_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: float) -> Item:
     return {} if scores.skipped is None else {"cause": scores.skipped}
 
 
@@ -328,14 +327,18 @@ def _cause_value(_: str, items: Sequence[Item]) -> Brief:
     return Brief({cause: causes[cause] for cause in sorted(causes)}, {"documents": causes.total()})
 
 
-def _value_item(of: str, scores: DocumentScores, _: Mapping[str, Any], passes: bool) -> Item:
+_OF_REFERENCE = ("reference_confidence", "reference_disagreement")
+"""Values of a document that tell how far its word times can be trusted."""
+
+
+def _value_item(of: str, scores: DocumentScores, _: Mapping[str, Any], threshold: float) -> Item:
     if of == "kept":
-        return {"score": float(passes)}
+        return {"score": float(kept(scores, threshold))}
     if of in ("audio", "text"):
         right = is_right(scores.labels, of)
         return {} if right is None else {"score": float(right)}
-    similarity = scores.similarities.get(of)
-    return {} if similarity is None else {"score": float(similarity)}
+    value = getattr(scores, of) if of in _OF_REFERENCE else scores.similarities.get(of)
+    return {} if value is None else {"score": float(value)}
 
 
 def _mean_score(_: str, items: Sequence[Item]) -> float | None:
@@ -343,7 +346,7 @@ def _mean_score(_: str, items: Sequence[Item]) -> float | None:
     return math.fsum(values) / len(values) if values else None
 
 
-def _labels_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: bool) -> Item:
+def _labels_item(_: str, scores: DocumentScores, __: Mapping[str, Any], ___: float) -> Item:
     return {} if scores.labels is None else {"labels": dict(scores.labels)}
 
 
@@ -387,11 +390,23 @@ def _mcnemar_value(_: str, items: Sequence[Item]) -> float | None:
     return float(binomtest(sum(discordant), len(discordant)).pvalue)
 
 
+# How the values came about
+
+
+def _signature_item(_: str, scores: DocumentScores, __: Mapping[str, Any], threshold: float) -> Item:
+    facts = document_facts(scores, threshold)
+    return {"facts": facts} if facts else {}
+
+
+def _signature_value(_: str, items: Sequence[Item]) -> str | None:
+    return signature([item["facts"] for item in items if "facts" in item])
+
+
 @dataclass(frozen=True)
 class _Statistic:
-    """How one kind of `Statistic` makes the item of a document and the value of a corpus, from what it is taken of."""
+    """How one kind of `Statistic` makes a document's item and a corpus's value, from what it is taken of."""
 
-    item: Callable[[str, DocumentScores, Mapping[str, Any], bool], Item]
+    item: Callable[[str, DocumentScores, Mapping[str, Any], float], Item]
     value: Callable[[str, Sequence[Item]], Any]
 
 
@@ -404,5 +419,6 @@ _STATISTICS = {
     "value": _Statistic(_value_item, _mean_score),
     "recall": _Statistic(_labels_item, _recall_value),
     "kappa": _Statistic(_labels_item, _kappa_value),
+    "signature": _Statistic(_signature_item, _signature_value),
     "mcnemar": _Statistic(_labels_item, _mcnemar_value),
 }

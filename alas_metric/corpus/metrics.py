@@ -1,7 +1,8 @@
 """The table of metrics: every key of the results, in the order of reports.
 
 Everything that shows metrics is derived from it: results.json, the tables of the terminal, reports, leaderboards,
-comparisons, figures, and the table in README. The rows of a measure stand beside its code; here are the others.
+comparisons, figures, and the table in docs/numbers.md. The rows of a measure stand beside its code; here are the
+others.
 """
 
 from __future__ import annotations
@@ -70,6 +71,24 @@ _RUN = (
         unit="documents",
     ),
     Metric(
+        "reference_confidence",
+        "Confidence of the word times",
+        Statistic("value", "reference_confidence"),
+        "how sure the source of the word times is of them (Whisper: probability of the words), mean over words, then "
+        "over documents; undefined for gold times",
+        population="scorable",
+        unit="probability",
+    ),
+    Metric(
+        "reference_disagreement",
+        "Disagreement of the word times",
+        Statistic("value", "reference_disagreement"),
+        "distance of the borders between words from those of the other sources in the record, mean over borders, then "
+        "over documents; undefined where there is one source",
+        population="scorable",
+        unit="s",
+    ),
+    Metric(
         "layers",
         "Layers",
         Statistic("layers"),
@@ -82,9 +101,18 @@ _RUN = (
         "Layer map",
         Statistic("layer_map"),
         "retrieval_skill and cka of every audio layer with every text layer, and to which text layer each audio layer "
-        "is nearest; with alas_layer_map=true",
+        "is nearest; asked for by alas_layer_map",
         unit="",
         option="alas_layer_map=true",
+    ),
+    Metric(
+        "signature",
+        "Signature",
+        Statistic("signature"),
+        "one line that says what decides the values; runs of a task can be compared where it is the same but for "
+        "layers, n and v",
+        population="scorable",
+        unit="",
     ),
 )
 
@@ -212,16 +240,20 @@ def reported(values: Mapping[str, Any], named: Iterable[str]) -> dict[str, Any]:
 
     Args:
         values: by key of `METRICS`.
-        named: keys that a run's own results hold; without any, what has a value is of the task's kind.
+        named: keys that a run's own results hold, which tell the kind; where they do not, what has a value is of it.
     """
     own = set(named)
-    return {key: value for key, value in values.items() if _is_reported(METRICS[key], value, own)}
+    known = [set(METRICS[key].answers) for key in own if METRICS[key].answers]
+    kinds = set.intersection(*known) if known else set()
 
+    def fits(key: str, value: Any) -> bool:
+        metric = METRICS[key]
+        if metric.option and value is None:
+            return False
+        answers = set(metric.answers)
+        return not answers or key in own or (answers >= kinds if kinds else value is not None)
 
-def _is_reported(metric: Metric, value: Any, own: set[str]) -> bool:
-    if metric.option and value is None:
-        return False
-    return not metric.answers or (metric.key in own if own else value is not None)
+    return {key: value for key, value in values.items() if fits(key, value)}
 
 
 def missing_forms(values: Mapping[str, Any]) -> list[str]:
@@ -265,13 +297,13 @@ def few_clusters(counts: Iterable[tuple[int, int]]) -> str:
 
 
 def markdown_table() -> str:
-    """Return the table of README."""
+    """Return the table of docs/numbers.md."""
     lines = ["| metric | better | unit | form | meaning |", "|---|---|---|---|---|"]
     for row in ROWS:
         name = f"**`{row.key}`**" if row.headline else f"`{row.key}`"
         better = "" if row.direction == "none" else row.direction
-        links = [f"[{anchor.replace('-', ' ')}](docs/validation.md#{anchor})" for anchor in row.validated]
-        links += ["[verdict](docs/verdict.md)"] if set(READ) & row.forms.keys() else []
+        links = [f"[{anchor.replace('-', ' ')}](validation.md#{anchor})" for anchor in row.validated]
+        links += ["[verdict](verdict.md)"] if set(READ) & row.forms.keys() else []
         meaning = _KEY.sub(r"`\g<0>`", row.description) + (f" [{', '.join(links)}]" if links else "")
         lines.append(f"| {name} | {better} | {row.unit} | {row.form or ''} | {meaning} |")
     return "\n".join(lines) + "\n"

@@ -24,8 +24,8 @@ from alas_metric.numbers import number, span
 WIDEST = 0.5
 """Wider intervals on both sides of a bar decide nothing."""
 SOUND = 0.1
-"""The bar of CKA evidence: log-mel features and random projections of Whisper's reach 0.04 to 0.07 over all layers of a
-language model, and up to 0.11 in single ones."""
+"""The bar of CKA evidence: log-mel features and random projections of Whisper's reach 0.04 to 0.08 over all layers of a
+language model, and up to 0.15 in single ones (docs/verdict.md)."""
 BARS = {"cka_evidence": SOUND}
 """Above what a metric must be, where it is not 0."""
 CANNOT_TELL, NOTHING = "cannot tell", "nothing found"
@@ -162,7 +162,7 @@ def verdicts(curves: Mapping[str, Any]) -> dict[str, Any]:
         "kind": own.kind,
         "leaning": own.leaning,
         "clusters": clusters,
-        "text": " ".join([_sentence(own, clusters), _numbers(because), _by_layer(kinds)]).strip(),
+        "text": " ".join(filter(None, [_sentence(own, clusters), _numbers(because), _layers(kinds)])),
         "because": {key: vars(estimate) for key, estimate in because.items()},
         "layers": kinds,
     }
@@ -189,21 +189,23 @@ def _numbers(because: Mapping[str, Estimate]) -> str:
     return f"It rests on {', '.join(shown)}." if shown else ""
 
 
-def _by_layer(kinds: Sequence[str]) -> str:
-    """Return which layers have which verdict; nothing where all have the same.
+def _layers(kinds: Sequence[str]) -> str:
+    return f"By layer: {by_layer(kinds)}." if len(set(kinds)) > 1 else ""
+
+
+def by_layer(kinds: Sequence[str]) -> str:
+    """Return which layers have which verdict.
 
     Example:
-        >>> _by_layer(["aligned", "aligned", "nothing found", "aligned"])
-        'By layer: aligned in 0 to 1 and 3; nothing found in 2.'
+        >>> by_layer(["aligned", "aligned", "nothing found", "aligned"])
+        'aligned in 0 to 1 and 3; nothing found in 2'
     """
-    if len(set(kinds)) < 2:
-        return ""
     runs: dict[str, list[str]] = {}
     for kind, group in groupby(enumerate(kinds), key=lambda entry: entry[1]):
         numbers = [layer for layer, _ in group]
         first, last = numbers[0], numbers[-1]
         runs.setdefault(kind, []).append(str(first) if first == last else f"{first} to {last}")
-    return f"By layer: {'; '.join(f'{kind} in {_listed(places)}' for kind, places in runs.items())}."
+    return "; ".join(f"{kind} in {_listed(places)}" for kind, places in runs.items())
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -27,8 +27,8 @@ _DIGITS = 4
 class LayerMap:
     """Sums of one document for every pair of an audio layer and a text layer.
 
-    The mean audio vectors of all layers are kept until the last one is there: 4 (L + 1) N D bytes, on the device where
-    they are computed; the word vectors are kept by the text run anyway.
+    The word vectors and the mean audio vectors of all layers are kept until the last one is there: 4 (L + 1) N D bytes
+    each, on the device where they are computed.
 
     Args:
         timeline: when the words are spoken.

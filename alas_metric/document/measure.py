@@ -29,12 +29,14 @@ class Layers:
         frames: the vectors at the audio positions, ``(layers, T, D)``, likewise; not needed for timelines in
             ``averages``.
         averages: what `averaged` gives for a timeline.
+        readable: whether each position reads as each word, bool ``(layers, N, T)``; None where nothing was read.
     """
 
     similarity: Any
     words: Any = None
     frames: Any = None
     averages: dict[Timeline, Any] = field(default_factory=dict, repr=False)
+    readable: Any = None
     _cosines: dict[Timeline, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod

@@ -37,6 +37,7 @@ class Measurement:
         references: N word timestamps by the name of their source; unusable ones are dropped unless primary.
         reference: the name of the primary one.
         keep: keep the raw and centred similarities, for pictures.
+        keep_states: keep the word vectors and those of what is heard of each word.
         layer_map: compare every audio layer with every text layer too, on the primary reference.
 
     Raises:
@@ -60,10 +61,12 @@ class Measurement:
         references: Mapping[str, Sequence[WordTiming]],
         reference: str,
         keep: bool = False,
+        keep_states: bool = False,
         layer_map: bool = False,
     ) -> None:
         _check_grid(words, num_frames, frame_seconds)
         self.uid, self.words, self.reference, self.keep = uid, list(words), reference, keep
+        self.keep_states = keep_states
         self.num_frames, self.frame_seconds = num_frames, float(frame_seconds)
         self.timelines = {
             name: Timeline.of(uid, timing, num_frames, self.frame_seconds)
@@ -72,11 +75,13 @@ class Measurement:
         self.equal = _equal_words(words)
         self._layers_at_once = _layers_at_once(len(words), num_frames)
         self._waiting: list[tuple[Any, ...]] = []
+        self._readable: list[Any] = []
         self._kept: list[np.ndarray] = []
+        self._states: list[tuple[np.ndarray, np.ndarray]] = []
         self._found: dict[Key, list[Any]] = {}
         self._layer_map = LayerMap(self.timelines[reference]) if layer_map else None
 
-    def __call__(self, layer: int, words: Any, frames: Any) -> None:
+    def __call__(self, layer: int, words: Any, frames: Any, readable: Any = None) -> None:
         """Measure one layer, together with those that come before or after it: many small steps cost more than few.
 
         Args:
@@ -84,11 +89,13 @@ class Measurement:
             words: word vectors, ``(N, D)``.
             frames: vectors at the audio positions, ``(T, D)``; same kind of array, same device. Nothing that is as
                 large outlives the call.
+            readable: whether each position reads as each word, bool ``(N, T)``; see `measures.lens`.
         """
         if self._waiting and device(self._waiting[0][0]) != device(words):
             self._measure_waiting()
         stretches = (averaged(frames, timeline) for timeline in self.timelines.values())
         self._waiting.append((words, similarities(words, frames), *stretches))
+        self._readable += [] if readable is None else [readable]
         if len(self._waiting) == self._layers_at_once:
             self._measure_waiting()
 
@@ -102,7 +109,11 @@ class Measurement:
         if self.keep:
             self._kept.append(on_host(similarity))
         averages = dict(zip(self.timelines.values(), stretches, strict=True))
-        self.add(Layers(in_all_forms(similarity, self.equal), words, averages=averages))
+        if self.keep_states:
+            self._states.append((on_host(words), on_host(averages[self.timelines[self.reference]])))
+        readable = np.stack(self._readable) if self._readable else None
+        self._readable.clear()
+        self.add(Layers(in_all_forms(similarity, self.equal), words, averages=averages, readable=readable))
 
     def add(self, layers: Layers) -> None:
         """Measure a few layers."""
@@ -121,6 +132,13 @@ class Measurement:
         """The raw and centred similarities of all layers, ``(L + 1, 2, N, T)``, if they are kept."""
         self._measure_waiting()
         return np.concatenate(self._kept)
+
+    @property
+    def states(self) -> tuple[np.ndarray, np.ndarray]:
+        """The word vectors and the mean audio vectors of the words' stretches, ``(L + 1, N, D)``, if they are kept."""
+        self._measure_waiting()
+        words, audio = (np.concatenate(parts) for parts in zip(*self._states, strict=True))
+        return words, audio
 
     def record(self, transcript: str, **fields: Any) -> AlignmentRecord:
         """Return the record.

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from alas_metric.document.lens_table import LensTable
 from alas_metric.document.measure import MAX_SUM
 from alas_metric.document.measures import MEASURES
 from alas_metric.document.paths import WordTiming
@@ -72,6 +73,7 @@ class AlignmentRecord:
         labels: closed answers: the labels read from ``audio``, ``text`` and ``target``, None where
             unreadable.
         word_values: by reference, then by name: a number of each word, None where there is none.
+        lens: what each word's stretch of audio reads as in each layer; None unless it was asked for.
         settings: how the record came about, free-form.
         skipped: None, or why there is nothing to score: ``{"cause", "detail"}``.
     """
@@ -96,6 +98,7 @@ class AlignmentRecord:
     similarities: dict[str, float | None] = field(default_factory=dict)
     labels: dict[str, str | None] | None = None
     word_values: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    lens: LensTable | None = None
     settings: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] | None = None
 
@@ -162,6 +165,7 @@ class AlignmentRecord:
         data["sums"] = _listed(self.sums)
         data["reference_sums"] = {name: _listed(sums) for name, sums in self.reference_sums.items()}
         data["layer_maps"] = {name: _rows(maps) for name, maps in self.layer_maps.items()}
+        data["lens"] = None if self.lens is None else _lens_data(self.lens)
         text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -193,6 +197,8 @@ class AlignmentRecord:
             values["word_values"] = _field(
                 data, "word_values", _by_reference(references, lambda v: _word_values(v, sizes[0])), {}
             )
+            sizes_of_lens = len(values["paths"]["raw"]), sizes[0]
+            values["lens"] = _field(data, "lens", _optional(lambda v: _lens(v, *sizes_of_lens)), None)
         if values["reference"] not in references:
             raise ValueError(f"record: reference {values['reference']!r} is not among {sorted(references)}")
         return cls(**values, references=references)
@@ -485,6 +491,35 @@ def _rows(maps: Mapping[str, np.ndarray]) -> dict[str, list[list[float]]]:
         name: [[int(entry) if entry.is_integer() else entry for entry in row] for row in values.tolist()]
         for name, values in maps.items()
     }
+
+
+def _lens_data(lens: LensTable) -> dict[str, Any]:
+    found = ["".join("01"[int(entry)] for entry in row) for row in lens.found]
+    return {
+        "largest": lens.largest,
+        "first_tokens": list(lens.first_tokens),
+        "top_tokens": [list(row) for row in lens.top_tokens],
+        "found": found,
+    }
+
+
+def _lens(value: Any, num_layers: int, num_words: int) -> LensTable:
+    """Read what each word's stretch reads as in each layer."""
+    data = _dict_of(lambda entry: entry)(value)
+    largest, first, top, found = (
+        _field(data, name, read)
+        for name, read in (
+            ("largest", _count),
+            ("first_tokens", _list_of(_text)),
+            ("top_tokens", _list_of(_list_of(_text))),
+            ("found", _list_of(_text)),
+        )
+    )
+    if len(first) != num_words or [len(row) for row in (*top, *found)] != [num_words] * 2 * num_layers:
+        raise ValueError(f"expected {num_words} words in each of {num_layers} layers")
+    if len(top) != num_layers or any(set(row) - {"0", "1"} for row in found):
+        raise ValueError(f"expected {num_layers} layers, and 0 or 1 for each word that is found")
+    return LensTable(largest, first, top, np.array([[entry == "1" for entry in row] for row in found]))
 
 
 def _brief(value: Any) -> str:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from alas_metric.document.agreement import disagreement
 from alas_metric.document.behaviour import modality_gap
+from alas_metric.document.conditions import conditions
 from alas_metric.document.measures import MEASURES
-from alas_metric.document.record import AlignmentRecord
+from alas_metric.document.record import CONFIDENCE, AlignmentRecord
 from alas_metric.document.timeline import Timeline
 
 
@@ -27,6 +29,11 @@ class DocumentScores:
         agreement: similarity of the two answers, None for closed or missing ones.
         labels: closed answers, see `AlignmentRecord`.
         similarities: free answers, see `AlignmentRecord`.
+        conditions: under which the record was made, see `document.conditions`.
+        reference_confidence: how sure the source of the word times is of them, the mean over words; None if it says
+            nothing, as gold times do not.
+        reference_disagreement: how far its borders between words are from those of the record's other sources, the mean
+            in seconds; None if there is no other.
         columns: values of each layer, float64 ``(L + 1,)``, by name; a name is absent where it is undefined. Names
             of what depends on the form of similarity end in it, see `similarity.FORMS`.
         layer_map: sums of every audio layer with every text layer, see `AlignmentRecord`.
@@ -42,6 +49,9 @@ class DocumentScores:
     agreement: float | None = None
     labels: dict[str, str | None] | None = None
     similarities: dict[str, float | None] = field(default_factory=dict)
+    conditions: dict[str, str] = field(default_factory=dict)
+    reference_confidence: float | None = None
+    reference_disagreement: float | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     layer_map: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -74,9 +84,23 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
         agreement=record.similarities.get("responses"),
         labels=record.labels if answered else None,
         similarities=dict(record.similarities),
+        conditions=conditions(record, name),
+        reference_confidence=reference_confidence(record, name),
+        reference_disagreement=disagreement(record.references, name),
         columns=_columns(record, name),
         layer_map=record.layer_maps.get(name, {}),
     )
+
+
+def reference_confidence(record: AlignmentRecord, name: str) -> float | None:
+    """Return the mean confidence of a document's words in a source of word times, None where it has none.
+
+    Args:
+        record: of the document.
+        name: of the source.
+    """
+    known = [each for each in record.word_values.get(name, {}).get(CONFIDENCE, ()) if each is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _columns(record: AlignmentRecord, name: str) -> dict[str, np.ndarray]:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from alas_metric.corpus.metrics import METRICS
@@ -30,6 +29,7 @@ from alas_metric.figures.style import (
     SIMILARITY,
     VERMILION,
     axis_label,
+    edged,
     metric_name,
     new_figure,
     save,
@@ -44,6 +44,7 @@ __all__ = [
     "document_bars",
     "document_fan",
     "document_histogram",
+    "document_scatter",
     "form_curves",
     "layer_curves",
     "save",
@@ -56,7 +57,6 @@ _PANEL_INCHES = (0.75, 1.75)
 _LABELLED_WORDS = 26
 # Of the picture's axes, and of its words: a letter's width, a line's height.
 _AXIS_INCHES, _LETTER_INCHES, _LINE_INCHES = 2.65, 0.042, 0.085
-_EDGE = "#03050F"
 _CURVE_INCHES = 2.25
 _BASELINE_LOOKS = {
     RANDOM: (GREY, "--"),
@@ -222,7 +222,7 @@ def _draw_path(
         color=colour,
         linewidth=width,
         label=name,
-        path_effects=[withStroke(linewidth=width + 0.8, foreground=_EDGE)],
+        path_effects=edged(width) if colour == REFERENCE else None,
     )
 
 
@@ -245,6 +245,7 @@ def _legend_paths(figure: Figure) -> None:
         loc="outside lower center",
         ncols=2,
         frameon=True,
+        framealpha=1,
         facecolor="#0A2A5E",
         edgecolor="none",
         labelcolor="white",
@@ -420,6 +421,38 @@ def document_bars(counts: Mapping[str, int]) -> Figure:
         axis.set_xlim(0, max([1, *counts.values()]) * 1.12)
         axis.set_xlabel("Documents")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    return figure
+
+
+def document_scatter(
+    points: Sequence[tuple[float, float]], steps: Sequence[tuple[float, float, float]], x_key: str, y_key: str
+) -> Figure:
+    """Draw one value of documents against another.
+
+    Args:
+        points: both values of each document.
+        steps: groups of documents along the first: from, to, and the second value of the group as a whole.
+        x_key: the first, of `corpus.METRICS`.
+        y_key: the second.
+
+    Raises:
+        ValueError: If there is no document.
+    """
+    if not points:
+        raise ValueError("no document to draw")
+    x, y = np.asarray(points, np.float64).T
+    with styled():
+        figure = new_figure(1.9)
+        axis = figure.subplots()
+        axis.plot(x, y, linestyle="", marker="o", markersize=2.5, color=BLUE, alpha=0.6, markeredgewidth=0)
+        for low, high, value in steps:
+            axis.hlines(value, low, high, color=VERMILION, linewidth=1.4)
+        # A single document far off would press the others into one line.
+        low, high = np.percentile(y, [2, 98])
+        room = 0.1 * max(high - low, 1e-3)
+        axis.set_ylim(min(low, *(s[2] for s in steps)) - room, max(high, *(s[2] for s in steps)) + room)
+        axis.set_xlabel(axis_label(x_key))
+        axis.set_ylabel(METRICS[y_key].title)
     return figure
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from alas_metric.figures.style import COLUMN_INCHES, FOUND, REFERENCE, SIMILARITY, new_figure, styled
+from alas_metric.figures.style import COLUMN_INCHES, FOUND, REFERENCE, SIMILARITY, edged, new_figure, styled
 
 _TITLES = {"retrieval": "Retrieval skill", "cka": "CKA"}
 
@@ -41,7 +41,7 @@ def layer_map_figure(maps: Mapping[str, Mapping[str, Any]]) -> Figure:
             ncols=2,
             frameon=True,
             framealpha=1,
-            facecolor="#0B2A55",
+            facecolor="#0A2A5E",
             edgecolor="none",
             labelcolor="white",
             fancybox=False,
@@ -53,7 +53,7 @@ def _draw_map(figure: Figure, axis: Axes, entry: Mapping[str, Any]) -> None:
     values = np.array(entry["values"], np.float64)
     image = axis.imshow(values, cmap=SIMILARITY, origin="lower", aspect="auto", interpolation="nearest")
     last = len(values) - 1
-    axis.plot([0, last], [0, last], color=REFERENCE, linewidth=0.8, label="the same layer")
+    axis.plot([0, last], [0, last], color=REFERENCE, linewidth=0.8, path_effects=edged(0.8), label="the same layer")
     ridge = [
         (nearest["layer"], layer) for layer, nearest in enumerate(entry["nearest"]) if nearest["layer"] is not None
     ]

@@ -12,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from alas_metric.corpus.metrics import METRICS
 from alas_metric.numbers import with_unit
@@ -23,7 +24,7 @@ COLUMN_INCHES = 3.3
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#767676"
 FOUND = "#FF3B30"
 REFERENCE = "#FFFFFF"
-# From black to nearly white without red; the two lines have a dark edge, which keeps the white one visible.
+# From black to nearly white, without red; white lines are `edged`.
 SIMILARITY = LinearSegmentedColormap.from_list("similarity", ["#03050F", "#0A2A5E", "#1E78B4", "#6CC8D8", "#E4F7D2"])
 # Words are of any script: the first font with a glyph draws it. SVG files hold text, which the viewer's fonts draw.
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Hiragino Sans", "Microsoft YaHei", "Arial Unicode MS")
@@ -109,8 +110,13 @@ def axis_label(key: str) -> str:
 
 def titled(figure: Figure, *names: str) -> Figure:
     """Write above a figure what it is of, such as the model and the task, and return it."""
-    figure.axes[0].set_title(", ".join(shortened(name, 40) for name in names), fontsize=6)
+    figure.suptitle(", ".join(shortened(name, 40) for name in names), x=0.01, ha="left", fontsize=6)
     return figure
+
+
+def edged(width: float) -> list[AbstractPathEffect]:
+    """Return what keeps a line of this width in sight on `SIMILARITY` wherever that is bright: a dark edge."""
+    return [withStroke(linewidth=width + 0.8, foreground="#03050F")]
 
 
 def shortened(text: str, longest: int) -> str:

@@ -172,6 +172,7 @@ def _entry_data(entry: Entry | None) -> dict[str, Any] | None:
         "run": entry.run.date,
         "values": entry.values,
         "intervals": {key: list(ends) for key, ends in entry.intervals.items()},
+        "signature": entry.signature,
         "num_layers": entry.num_layers,
         "layers": entry.layers,
         "provenance": entry.provenance,

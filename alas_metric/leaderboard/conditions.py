@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from alas_metric.leaderboard.entry import RUN_CONDITIONS, SOFTWARE, Entry, num_swapped
+from alas_metric.document.conditions import SOFTWARE
+from alas_metric.leaderboard.entry import RUN_CONDITIONS, Entry, num_swapped
 from alas_metric.results.runs import Origin
 
 _DOCUMENT_CONDITIONS: dict[str, Callable[[Origin], str]] = {

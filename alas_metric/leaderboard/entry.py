@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from alas_metric.corpus.metrics import ROWS
+from alas_metric.corpus.signature import joined, unit
+from alas_metric.document.conditions import ANSWERS, REFERENCE, SETTINGS, TRANSCRIPTS
 from alas_metric.document.scores import DocumentScores
 from alas_metric.results.runs import LOCAL_COPY, Origin, Run
 
@@ -38,14 +41,6 @@ COLUMNS = (
     Column("seconds", "s/doc", "lower", "seconds", "seconds per document, over all tasks of the run"),
 )
 """Every column; a task shows those that one of its runs has a value in."""
-SOFTWARE = {
-    "plugin": "lmms-eval-alas",
-    **{name: name for name in ("torch", "transformers", "openai-whisper", "sentence-transformers")},
-}
-"""Settings of records that name versions; runs of different ones can be compared."""
-OF_MODEL = ("model_weights", "peft_weights", "quantised", "dtype", "attention", "device", "prompts")
-"""Settings of records that belong to the model of a row."""
-_SIMILARITY_WEIGHTS = "answer_similarity_weights"
 
 
 @dataclass(frozen=True)
@@ -84,6 +79,7 @@ class Entry:
         layers: curves of every layered metric, see `corpus.aggregate`.
         origins: of the scored documents.
         facts: of the run.
+        signature: what decides the values, see `corpus.signature`.
     """
 
     model: str
@@ -94,6 +90,7 @@ class Entry:
     layers: Mapping[str, Any]
     origins: Sequence[Origin]
     facts: Facts
+    signature: str
 
     @property
     def conditions(self) -> dict[str, str | None]:
@@ -119,35 +116,29 @@ class Entry:
 
 def setting_text(origins: Iterable[Origin], name: str) -> str | None:
     """Return what the records say under a name, None where none does: older ones know fewer."""
-    found = {origin.settings[name] for origin in origins if name in origin.settings}
-    return _join(found) if found else None
+    return joined(origin.settings.get(name) for origin in origins)
+
+
+def _condition(entry: Entry, name: str) -> str | None:
+    return joined(scores.conditions.get(name) for scores in entry.documents if scores.skipped is None)
 
 
 RUN_CONDITIONS: dict[str, Callable[[Entry], str | None]] = {
-    "reference": lambda entry: _join({origin.reference for origin in entry.origins}),
-    "unit": lambda entry: "positions" if 2 * num_swapped(entry) > len(entry.origins) else "words",
-    "answer filter": lambda entry: _join(
-        {"on" if scores.answered else "off" for scores in entry.documents if scores.skipped is None}
+    REFERENCE: partial(_condition, name=REFERENCE),
+    "unit": lambda entry: unit([scores.swapped for scores in entry.documents if scores.skipped is None]),
+    "answer filter": lambda entry: joined(
+        "on" if scores.answered else "off" for scores in entry.documents if scores.skipped is None
     ),
-    "source of transcripts": lambda entry: _join({origin.transcript_source for origin in entry.origins}),
-    "settings": lambda entry: _join({_settings(origin) for origin in entry.origins}),
-    "weights of the answer similarity": lambda entry: setting_text(entry.origins, _SIMILARITY_WEIGHTS),
+    **{name: partial(_condition, name=name) for name in (TRANSCRIPTS, SETTINGS, ANSWERS)},
     "data": lambda entry: None if LOCAL_COPY in (entry.facts.data or "") else entry.facts.data,
     "version of the task": lambda entry: entry.facts.task_version,
 }
-"""What every run of a task must have in common; None is unknown and agrees with everything."""
+"""What every run of a task must have in common; None is unknown and agrees with everything.
+
+All but the last two are in the signature of a run, see `corpus.signature`.
+"""
 
 
 def num_swapped(entry: Entry) -> int:
     """Return how many documents have fewer positions than words."""
     return sum(scores.swapped for scores in entry.documents)
-
-
-def _settings(origin: Origin) -> str:
-    apart = {*SOFTWARE, *OF_MODEL, _SIMILARITY_WEIGHTS}
-    kept = {name: value for name, value in sorted(origin.settings.items()) if name not in apart}
-    return ", ".join(f"{name}={value}" for name, value in kept.items()) or "none"
-
-
-def _join(values: Iterable[str]) -> str:
-    return " and ".join(sorted(values))

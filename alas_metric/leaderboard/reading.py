@@ -14,8 +14,9 @@ from typing import Any
 from alas_metric.corpus.aggregate import summarise
 from alas_metric.corpus.metrics import missing_forms, reported
 from alas_metric.corpus.significance import COMPARED_COLUMNS
+from alas_metric.document.conditions import OF_MODEL, SOFTWARE
 from alas_metric.document.scores import DocumentScores
-from alas_metric.leaderboard.entry import COLUMNS, OF_MODEL, SOFTWARE, Entry, Facts, setting_text
+from alas_metric.leaderboard.entry import COLUMNS, Entry, Facts, setting_text
 from alas_metric.results.runs import Origin, Run, RunDocuments, find_runs, read_results, read_run
 from alas_metric.texts import printable
 
@@ -93,7 +94,8 @@ def _entry(model: str, found: RunDocuments, threshold: float) -> tuple[Entry, li
     own |= {"documents": len(found.documents), "seconds": facts.seconds}
     intervals = {key: _ends(layers[key], "headline_") for key in own if key in layers}
     documents = [_for_comparison(scores) for scores in found.documents]
-    entry = Entry(model, found.run, documents, own, intervals, layers, found.origins, facts)
+    signature = str(values["signature"])
+    entry = Entry(model, found.run, documents, own, intervals, layers, found.origins, facts, signature)
     best = layers["best_layer"]
     own["best_depth"] = None if best["layer"] is None else best["layer"] / entry.num_layers
     depths = [None if end is None else end / entry.num_layers for end in _ends(best)]

@@ -23,6 +23,14 @@ from alas_metric.corpus.significance import (
 )
 from alas_metric.leaderboard.board import Board, build_board
 from alas_metric.numbers import number, p_value, signed, signed_span
+from alas_metric.results.references import (
+    DISTANCE_HEADS,
+    References,
+    distance_cells,
+    read_references,
+    value_cells,
+    value_heads,
+)
 from alas_metric.texts import printable
 
 
@@ -35,20 +43,24 @@ class TaskComparison:
         first: name of the first run.
         second: of the second.
         verdicts: what is found of each of the two, see `corpus.verdict`.
+        signatures: what decides the values of each, see `corpus.signature`.
         differences: first minus second, by metric.
         changes: of every document that both kept, the largest first.
         only_first: documents that only the first run kept.
         only_second: documents that only the second run kept.
+        references: by run, the sources of its records' word times side by side, where there are several.
     """
 
     task: str
     first: str
     second: str
     verdicts: tuple[Mapping[str, Any], Mapping[str, Any]]
+    signatures: tuple[str, str]
     differences: dict[str, Difference]
     changes: list[DocumentChange]
     only_first: int
     only_second: int
+    references: dict[str, References]
 
 
 def compare_folders(
@@ -100,7 +112,14 @@ def _compare(board: Board, task: str, first: str, second: str) -> TaskComparison
     differences = compare_runs(runs[0], runs[1], COMPARED, board.threshold)
     changes = document_changes(runs[0], runs[1], RANKING, board.threshold)
     one, other = ({scores.uid for scores in run if kept(scores, board.threshold)} for run in runs)
-    return TaskComparison(task, first, second, told, differences, changes, len(one - other), len(other - one))
+    lost = (len(one - other), len(other - one))
+    references = {}
+    for model in (first, second):
+        entry = board.entries[model, task]
+        if (side_by_side := read_references(entry.run, entry.documents, board.threshold)) is not None:
+            references[model] = side_by_side
+    signatures = (entries[0].signature, entries[1].signature)
+    return TaskComparison(task, first, second, told, signatures, differences, changes, *lost, references)
 
 
 def headline_rows(found: TaskComparison) -> list[dict[str, Any]]:
@@ -109,7 +128,7 @@ def headline_rows(found: TaskComparison) -> list[dict[str, Any]]:
     for key, difference in found.differences.items():
         row = {"task": found.task, "metric": key, "better": METRICS[key].direction, **asdict(difference)}
         del row["key"], row["layers"]
-        rows.append(row)
+        rows.append(row | _signed(found))
     return rows
 
 
@@ -123,6 +142,7 @@ def layer_rows(found: TaskComparison) -> list[dict[str, Any]]:
         for layer, (value, low, high) in enumerate(ends):
             rows.append(
                 {"task": found.task, "metric": key, "layer": layer, "difference": value, "low": low, "high": high}
+                | _signed(found)
             )
     return rows
 
@@ -132,8 +152,13 @@ def document_rows(found: TaskComparison) -> list[dict[str, Any]]:
     return [
         {"task": found.task, "uid": each.uid, "metric": RANKING, "first": each.first, "second": each.second}
         | {"difference": each.change}
+        | _signed(found)
         for each in found.changes
     ]
+
+
+def _signed(found: TaskComparison) -> dict[str, str]:
+    return dict(zip(("signature_first", "signature_second"), found.signatures, strict=True))
 
 
 ROWS: dict[str, Callable[[TaskComparison], list[dict[str, Any]]]] = {
@@ -156,10 +181,12 @@ def comparison_data(found: Sequence[TaskComparison], board: Board) -> dict[str, 
                 "first": each.first,
                 "second": each.second,
                 "verdicts": list(each.verdicts),
+                "signatures": list(each.signatures),
                 "kept_only_by_first": each.only_first,
                 "kept_only_by_second": each.only_second,
                 "differences": {key: asdict(difference) for key, difference in each.differences.items()},
                 "documents": document_rows(each),
+                "references": {model: asdict(references) for model, references in each.references.items()},
             }
             for each in found
         ],
@@ -173,8 +200,29 @@ def verdict_lines(found: TaskComparison) -> list[str]:
 
 
 def terminal_tables(found: TaskComparison, most: int = 5) -> list[Table]:
-    """Return the tables of headline metrics, of layers, and of the documents that changed most."""
-    return [_headlines(found), *_layers(found), _documents(found, most)]
+    """Return the tables of headline metrics, of layers, of documents that changed most, and of several references."""
+    references = [table for model, each in found.references.items() for table in _references(model, each)]
+    return [_headlines(found), *_layers(found), _documents(found, most), *references]
+
+
+def _references(model: str, found: References) -> list[Table]:
+    """Return how far the sources of a run's word times are apart, and its scores by each."""
+    kept_by = f"{model}: scores by each reference, {found.documents} kept documents that hold all"
+    return [
+        _plain_table(
+            f"{model}: borders between words by one reference and another", DISTANCE_HEADS, distance_cells(found), 2
+        ),
+        _plain_table(kept_by, value_heads(found), value_cells(found), 1),
+    ]
+
+
+def _plain_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> Table:
+    table = Table(title=Text(printable(title)))
+    for place, head in enumerate(heads):
+        table.add_column(Text(printable(head)), justify="left" if place < texts else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table
 
 
 def _headlines(found: TaskComparison) -> Table:
@@ -188,12 +236,14 @@ def _headlines(found: TaskComparison) -> Table:
 
 
 def _caption(found: TaskComparison) -> str:
-    return (
+    signatures = zip((found.first, found.second), found.signatures, strict=True)
+    said = (
         f"On the documents that both kept; {found.only_first} more only the first kept, {found.only_second} only the "
         "second. The modality gap is on all that both hold. p is not corrected for several metrics; below "
         f"{SIGNIFICANT:g} is significant. "
         f"{few_clusters((each.clusters, each.documents) for each in found.differences.values())}".strip()
     )
+    return said + "".join(f"\n{name}: {each}" for name, each in signatures)
 
 
 def _defined(found: TaskComparison, keys: Iterable[str]) -> dict[str, Difference]:

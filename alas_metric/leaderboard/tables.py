@@ -77,7 +77,8 @@ def _terminal_table(board: Board, task: str) -> Table:
 
 
 def _caption(board: Board, task: str) -> str:
-    return f"{rank_note(board)} {board.caution(task)}".strip()
+    signatures = [f"\n{entry.model}: {entry.signature}" for entry in board.of_task(task)]
+    return f"{rank_note(board)} {board.caution(task)}".strip() + "".join(signatures)
 
 
 def _two_lines(entry: Entry, column: Column) -> str:
@@ -97,6 +98,8 @@ def markdown(board: Board) -> str:
         told = [f"- {_markdown_text(entry.model)}: {_markdown_text(entry.verdict)}" for entry in board.of_task(task)]
         parts += ["", f"## {_markdown_text(task)}", "", *told, "", *_markdown_block(board, task), ""]
         parts += [board.caution(task), ""] if board.caution(task) else []
+        signed = [f"- {_markdown_text(entry.model)}: `{one_line(entry.signature)}`" for entry in board.of_task(task)]
+        parts += [*signed, ""]
         parts += _markdown_pairs(board, task)
         parts += _markdown_distinctions(board, task)
     parts += ["", _legend(board), "", rank_note(board)]
@@ -174,6 +177,7 @@ def csv_table(board: Board) -> str:
         row: dict[str, Any] = {"model": model}
         for task in board.tasks:
             entry = board.entries.get((model, task))
+            row[f"{task}:signature"] = None if entry is None else entry.signature
             for column in board.columns(task):
                 name = f"{task}:{column.key}"
                 row[name] = None if entry is None else entry.values.get(column.key)
@@ -188,7 +192,10 @@ def latex(board: Board) -> str:
     parts = ["% Needs \\usepackage{booktabs}. " + rank_note(board)]
     parts += [f"% Not comparable, shown with --mix: {_latex_comment(text)}" for text in board.mixed]
     for task in board.tasks:
-        parts += [f"% {_latex_comment(task)}", *_latex_block(board, task), ""]
+        signed = [
+            f"% {_latex_comment(entry.model)}: {_latex_comment(entry.signature)}" for entry in board.of_task(task)
+        ]
+        parts += [f"% {_latex_comment(task)}", *signed, *_latex_block(board, task), ""]
     return "\n".join(parts)
 
 

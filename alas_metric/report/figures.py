@@ -21,6 +21,7 @@ from alas_metric.figures.layer_map import layer_map_figure
 from alas_metric.figures.style import axis_label
 from alas_metric.report.curves import curve_figures
 from alas_metric.report.run_report import Report, document_layers, document_value
+from alas_metric.report.trust import trust_figures
 
 LAYER_MAP_CAPTION = "Every audio layer with every text layer; for each audio layer the nearest text layer in red."
 
@@ -37,6 +38,7 @@ def _figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
         yield "layer_map", LAYER_MAP_CAPTION, layer_map_figure(report.layer_maps)
     for key in HEADLINES:
         yield from _distribution_figures(report, key)
+    yield from trust_figures(report)
     filter_figure = _filter_figure(report)
     if filter_figure is not None:
         yield ("filter", *filter_figure)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from alas_metric.corpus.answer_filter import nothing_kept
 from alas_metric.corpus.layer_map import sentence
-from alas_metric.corpus.metrics import RANKING, ROWS, caution
+from alas_metric.corpus.metrics import METRICS, RANKING, ROWS, caution
+from alas_metric.corpus.significance import HEADLINES
 from alas_metric.document.scores import DocumentScores
 from alas_metric.document.similarity import FORMS
 from alas_metric.numbers import number, span
 from alas_metric.report.run_report import Report, document_value, ranked
 from alas_metric.report.tables import skipped_rows, summary_rows
+from alas_metric.report.trust import TRUST, terciles
+from alas_metric.results.references import DISTANCE_HEADS, References, distance_cells, value_cells, value_heads
 from alas_metric.texts import one_line
 from alas_metric.viewer.page import address
 
@@ -25,7 +28,9 @@ _PATHS = (
 )
 
 
-def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
+def markdown_summary(
+    report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str], lenses: Mapping[str, str]
+) -> Iterator[str]:
     """Yield the lines of the summary: in its sections a few figures, all others folded away at the end."""
     images = {f"{name}.png": caption for name, caption in drawn.items()}
     images |= {name: f"Alignment of {uid}: {_PATHS}" for uid, name in pictures.items()}
@@ -35,7 +40,9 @@ def markdown_summary(report: Report, drawn: Mapping[str, str], pictures: Mapping
         *_markdown_picture(images, pictures),
         *_markdown_numbers(report),
         *_markdown_layer_map(report, drawn),
+        *_markdown_lens(drawn, lenses),
         *_markdown_documents(report, drawn, pictures),
+        *_markdown_word_times(report, drawn),
         *_markdown_left_out(report, drawn),
         *_markdown_settings(report),
     ]
@@ -77,6 +84,7 @@ def _markdown_numbers(report: Report) -> Iterator[str]:
     )
     if note := caution(report.curves):
         yield from ["", note]
+    yield from ["", f"`{_code(report.values['signature'])}`"]
     heads = ["metric", "value", "95 % interval", *FORMS, "unit", "better", "meaning"]
     right = {"value", "95 % interval", *FORMS}
     yield from ["", _line(heads), _line("---:" if head in right else "---" for head in heads)]
@@ -135,6 +143,20 @@ def _markdown_layer_map(report: Report, drawn: Mapping[str, str]) -> Iterator[st
     yield from ["", _image("layer_map.png", drawn["layer_map"])]
 
 
+def _markdown_lens(drawn: Mapping[str, str], lenses: Mapping[str, str]) -> Iterator[str]:
+    if not lenses:
+        return
+    yield from ["", "## Lens", ""]
+    yield (
+        "What the model's final norm and output head make of the audio positions of each layer. In the tables words "
+        "stand to the right and layers upwards; a cell is the token at the surest position of the word's stretch."
+    )
+    curves = {f"{name}.png": drawn[name] for name in ("layers_lens_recall", "layers_lens_evidence") if name in drawn}
+    yield from ["", *_grid(curves)] if curves else []
+    for uid, name in lenses.items():
+        yield from ["", f"**{_cell(uid)}**", "", _image(name, f"What the audio of {uid} reads as in each layer")]
+
+
 def _markdown_documents(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
     yield from ["", "## Documents"]
     if (name := f"documents_{RANKING}") in drawn:
@@ -162,6 +184,41 @@ def _document_cells(scores: DocumentScores, report: Report, pictures: Mapping[st
         str(record.num_words if record else ""),
         *(_cell(text or "") for text in texts),
     ]
+
+
+def _markdown_word_times(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:
+    """Yield how far the sources of word times are apart, and the scores by how far they can be trusted."""
+    groups = {key: found for key in TRUST if (found := terciles(report, key))}
+    if report.references is None and not groups:
+        return
+    yield from ["", "## Word times"]
+    if report.references is not None:
+        yield from _markdown_references(report.references)
+    for key, found in groups.items():
+        metric = METRICS[key]
+        yield from ["", f"Kept documents in thirds by {key} ({metric.description}):", ""]
+        shown = [name for name in HEADLINES if any(each.values[name] is not None for each in found)]
+        yield _line([f"{key}, {metric.unit}", "documents", *shown])
+        yield _line(["---", *["---:"] * (len(shown) + 1)])
+        for each in found:
+            values = [number(each.values[name]) for name in shown]
+            yield _line([span(each.low, each.high), str(each.documents), *values])
+        if (name := f"trust_{key}") in drawn:
+            yield from ["", _image(f"{name}.png", drawn[name])]
+
+
+def _markdown_references(found: References) -> Iterator[str]:
+    yield from ["", "How far the borders between words are apart, over the documents that hold both:", ""]
+    yield from _table(DISTANCE_HEADS, distance_cells(found), 2)
+    yield from ["", f"The scores by each, over the {found.documents} kept documents that hold all:", ""]
+    yield from _table(value_heads(found), value_cells(found), 1)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> Iterator[str]:
+    """Yield a table whose first columns are texts and whose others are numbers."""
+    yield _line(map(_cell, heads))
+    yield _line("---" if place < texts else "---:" for place in range(len(heads)))
+    yield from (_line(map(_cell, row)) for row in rows)
 
 
 def _markdown_left_out(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:

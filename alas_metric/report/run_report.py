@@ -20,6 +20,7 @@ from alas_metric.corpus.metrics import LAYERED, RANKING, missing_forms, reported
 from alas_metric.document.metric import DOCUMENTS
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
+from alas_metric.results.references import References, read_references
 from alas_metric.results.runs import Run, read_records, read_results, read_run
 
 SHOWN = 3
@@ -39,6 +40,7 @@ class Report:
         settings: how the run was made, as its results say; empty if they are missing.
         examples: records of the documents that are listed, by id.
         reference: name of the word timestamps, None for each record's primary ones.
+        references: the sources of word times side by side, None where there is only one.
     """
 
     run: Run
@@ -49,6 +51,7 @@ class Report:
     settings: dict[str, Any] = field(default_factory=dict)
     examples: dict[str, AlignmentRecord] = field(default_factory=dict)
     reference: str | None = None
+    references: References | None = None
 
     @property
     def scorable(self) -> list[DocumentScores]:
@@ -76,19 +79,22 @@ class Report:
         return self.values["best_layer"]
 
 
-def make_report(run: Run, threshold: float = THRESHOLD, reference: str | None = None) -> Report:
+def make_report(
+    run: Run, threshold: float = THRESHOLD, reference: str | None = None, min_confidence: float | None = None
+) -> Report:
     """Read a run and compute what its report says.
 
     Args:
         run: see `find_runs`.
         threshold: of the answer filter.
         reference: name of the word timestamps to compare with, each record's primary one by default.
+        min_confidence: of the word times, see `read_run`.
 
     Raises:
-        ValueError: If the samples hold no alignment record, or none with that reference.
+        ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_run(run, reference)
+    found = read_run(run, reference, min_confidence)
     values = reported(summarise(found.documents, threshold), found.keys)
     shown = {scores.uid for group in ranked(found.documents, threshold).values() for scores in group}
     return Report(
@@ -100,6 +106,7 @@ def make_report(run: Run, threshold: float = THRESHOLD, reference: str | None = 
         settings=_settings(run),
         examples=read_records(run, shown),
         reference=reference,
+        references=read_references(run, found.documents, threshold),
     )
 
 

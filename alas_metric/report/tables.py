@@ -30,7 +30,7 @@ def summary_rows(report: Report) -> list[dict[str, Any]]:
             "meaning": METRICS[key].description,
         }
         for key, value in report.values.items()
-        if not isinstance(value, Brief) and (interval := _interval(report, key))
+        if not isinstance(value, (Brief, str)) and (interval := _interval(report, key))
     ]
 
 
@@ -88,6 +88,8 @@ def document_rows(report: Report) -> list[dict[str, Any]]:
             "forced": scores.forced,
             "swapped": scores.swapped,
             "answer_similarity": scores.agreement,
+            "reference_confidence": scores.reference_confidence,
+            "reference_disagreement": scores.reference_disagreement,
             **{f"label_{name}": (scores.labels or {}).get(name) for name in ("audio", "text", "target")},
             **{key: document_value(scores, key) for key in OF_DOCUMENTS},
         }
@@ -122,6 +124,7 @@ TABLES: dict[str, tuple[Callable[[Report], list[dict[str, Any]]], Sequence[str]]
         document_rows,
         (
             *("uid", "speaker", "skipped", "detail", "kept", "forced", "swapped", "answer_similarity"),
+            *("reference_confidence", "reference_disagreement"),
             *("label_audio", "label_text", "label_target"),
             *OF_DOCUMENTS,
         ),

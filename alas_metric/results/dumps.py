@@ -11,7 +11,8 @@ import io
 import math
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +27,9 @@ from alas_metric.texts import printable
 ENVELOPE_SECONDS = 0.01
 """Length of the stretches of audio of which the lowest and highest sample are kept."""
 _FOLDER = re.compile(r"(?P<date>.+?)_dump_(?P<task>.+)", re.DOTALL)
-_ARRAYS = ("record", "similarity", "envelope")
 _HEADER_BYTES = 2**16
 _MAX_ENVELOPE_BYTES = 2**24
-_MAX_RECORD_BYTES = 2**26
+MAX_RECORD_BYTES = 2**26
 MAX_SIMILARITY_BYTES = 2**31
 """About eight minutes of speech in 33 layers."""
 _FULL_SCALE = 32767
@@ -246,24 +246,17 @@ def read_dump(path: Path) -> Dump:
         ValueError: If it is no dump, or damaged; says what was found.
         OSError: If it cannot be opened.
     """
-    with path.open("rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                return _read(archive, {info.filename: info for info in archive.infolist()})
-        except Exception as error:  # damage reaches every corner of the parsers of zip archives and array headers
-            raise ValueError(f"{path.name} is no dump of similarities, or damaged: {error}") from None
+    with NpzReader.opened(path, "dump of similarities") as archive:
+        return _read(archive)
 
 
-def _read(archive: zipfile.ZipFile, files: Mapping[str, zipfile.ZipInfo]) -> Dump:
-    missing = [name for name in _ARRAYS if f"{name}.npy" not in files]
-    if missing:
-        raise ValueError(f"it holds no {' and no '.join(missing)}")
-    text = _array(archive, files, "record", np.uint8, 1, _MAX_RECORD_BYTES)
+def _read(archive: NpzReader) -> Dump:
+    text = archive.array("record", np.uint8, 1, MAX_RECORD_BYTES)
     record = AlignmentRecord.from_json(text.tobytes().decode("ascii"))
     shape = (record.num_layers, 2, record.num_words, record.num_frames)
     most = min(np.dtype(np.float16).itemsize * math.prod(shape), MAX_SIMILARITY_BYTES)
-    similarity = _array(archive, files, "similarity", np.float16, 4, most)
-    envelope = _array(archive, files, "envelope", np.int16, 2, _MAX_ENVELOPE_BYTES)
+    similarity = archive.array("similarity", np.float16, 4, most)
+    envelope = archive.array("envelope", np.int16, 2, _MAX_ENVELOPE_BYTES)
     if similarity.shape != shape or not similarity.size:
         raise ValueError(f"similarities of shape {similarity.shape} where its record needs {shape}")
     if not np.isfinite(similarity).all():
@@ -273,23 +266,65 @@ def _read(archive: zipfile.ZipFile, files: Mapping[str, zipfile.ZipInfo]) -> Dum
     return Dump(record, similarity, envelope.astype(np.float32) / _FULL_SCALE)
 
 
-def _array(
-    archive: zipfile.ZipFile, files: Mapping[str, zipfile.ZipInfo], name: str, dtype: type, ndim: int, most: int
-) -> np.ndarray:
-    """Return an array of the archive.
+class NpzReader:
+    """Arrays of an ``.npz`` of others.
 
     Not by `numpy.load`: that takes memory for what a header claims, and prefers a file ``record`` of any size to
     ``record.npy``. At most as many bytes are unpacked as the archive's directory says and as are expected.
+
+    Args:
+        archive: the file.
     """
-    info = files[f"{name}.npy"]
-    if info.file_size > most + _HEADER_BYTES:
-        raise ValueError(f"{name} takes {info.file_size} bytes, expected at most {most}")
-    if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{name} is encrypted, or packed in another way than deflated")
-    with archive.open(info) as file:
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError(f"{name} is no array of version 1.0 of NumPy's format")
-        shape, fortran, found = np.lib.format.read_array_header_1_0(file)
-        if found != dtype or len(shape) != ndim or found.itemsize * math.prod(shape) > most:
-            raise ValueError(f"{name} is an array of {found} of shape {shape}, expected {dtype.__name__}, {ndim} axes")
-        return np.frombuffer(file.read(), found).reshape(shape, order="F" if fortran else "C")
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._files = {info.filename: info for info in archive.infolist()}
+
+    @classmethod
+    @contextmanager
+    def opened(cls, path: Path, kind: str) -> Iterator[NpzReader]:
+        """Open a file; whatever is wrong with it becomes one error that names it.
+
+        Args:
+            path: the file.
+            kind: what it is expected to be.
+
+        Raises:
+            ValueError: If it is none, or damaged; says what was found.
+            OSError: If it cannot be opened.
+        """
+        with path.open("rb") as file:
+            try:
+                with zipfile.ZipFile(file) as archive:
+                    yield cls(archive)
+            except Exception as error:  # damage reaches every corner of the parsers of zip archives and array headers
+                raise ValueError(f"{path.name} is no {kind}, or damaged: {error}") from None
+
+    def array(self, name: str, dtype: type, ndim: int, most: int) -> np.ndarray:
+        """Return an array.
+
+        Args:
+            name: its name.
+            dtype: that it must have.
+            ndim: number of axes, likewise.
+            most: bytes that it may take.
+
+        Raises:
+            ValueError: If it is missing, or another.
+        """
+        info = self._files.get(f"{name}.npy")
+        if info is None:
+            raise ValueError(f"it holds no {name}")
+        if info.file_size > most + _HEADER_BYTES:
+            raise ValueError(f"{name} takes {info.file_size} bytes, expected at most {most}")
+        if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{name} is encrypted, or packed in another way than deflated")
+        with self._archive.open(info) as file:
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError(f"{name} is no array of version 1.0 of NumPy's format")
+            shape, fortran, found = np.lib.format.read_array_header_1_0(file)
+            if found != dtype or len(shape) != ndim or found.itemsize * math.prod(shape) > most:
+                raise ValueError(
+                    f"{name} is an array of {found} of shape {shape}, expected {dtype.__name__}, {ndim} axes"
+                )
+            return np.frombuffer(file.read(), found).reshape(shape, order="F" if fortran else "C")

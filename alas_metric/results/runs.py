@@ -163,27 +163,28 @@ def _hint(runs: Iterable[Run]) -> str:
     return f"it holds {', '.join(found)}" if found else "was lmms-eval run with --output_path and --log_samples?"
 
 
-def read_run(run: Run, reference: str | None = None) -> RunDocuments:
+def read_run(run: Run, reference: str | None = None, min_confidence: float | None = None) -> RunDocuments:
     """Return the scores of every document of a run.
 
     Args:
         run: see `find_runs`.
         reference: name of the word timestamps to compare with, each record's primary one by default.
             Documents without it count as skipped.
+        min_confidence: documents whose word times are less sure, or do not say how sure they are, count as skipped.
 
     Raises:
-        ValueError: If the samples hold no alignment record, or none with that reference.
+        ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
     keys, messages = _result_keys(run)
     documents: list[DocumentScores] = []
     origins: list[Origin] = []
     for label, record in _read_records(run.samples, messages):
-        scores = _score(label, record, reference)
+        scores = _sure(_score(label, record, reference), min_confidence)
         documents.append(scores)
         if scores.skipped is None and isinstance(record, AlignmentRecord):
             origins.append(_origin(record, reference))
-    _check_documents(documents, run, keys, reference)
+    _check_documents(documents, run, keys, reference, min_confidence)
     left_out = [f"{run.samples.name}: {scores.uid}: {scores.detail}" for scores in documents if _unreadable(scores)]
     return RunDocuments(run, documents, keys, messages + left_out, origins)
 
@@ -217,7 +218,9 @@ def every_record(run: Run) -> Iterator[AlignmentRecord]:
     yield from (record for _, record in _read_records(run.samples, []) if isinstance(record, AlignmentRecord))
 
 
-def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = None) -> RunScores:
+def score_run(
+    run: Run, threshold: float = THRESHOLD, reference: str | None = None, min_confidence: float | None = None
+) -> RunScores:
     """Return the values of a run.
 
     Args:
@@ -225,12 +228,13 @@ def score_run(run: Run, threshold: float = THRESHOLD, reference: str | None = No
         threshold: of the answer filter.
         reference: name of the word timestamps to compare with, each record's primary one by default.
             Documents without it count as skipped.
+        min_confidence: of the word times, see `read_run`.
 
     Raises:
-        ValueError: If the samples hold no alignment record, or none with that reference.
+        ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_run(run, reference)
+    found = read_run(run, reference, min_confidence)
     values = reported(summarise(found.documents, threshold), found.keys)
     passing = sum(kept(scores, threshold) for scores in found.documents)
     unkept = nothing_kept(passing, sum(scores.skipped is None for scores in found.documents))
@@ -317,17 +321,42 @@ def _score(label: str, record: AlignmentRecord | ValueError, reference: str | No
     return score_record(record, reference)
 
 
+def _sure(scores: DocumentScores, least: float | None) -> DocumentScores:
+    """Return a document's scores; skipped where its word times are not sure enough."""
+    if least is None or scores.skipped is not None:
+        return scores
+    confidence = scores.reference_confidence
+    if confidence is not None and confidence >= least:
+        return scores
+    detail = "no confidence" if confidence is None else f"confidence {confidence:.3f}, below {least:g}"
+    return DocumentScores(scores.uid, scores.speaker, skipped="uncertain_times", detail=detail)
+
+
 def _unreadable(scores: DocumentScores) -> bool:
     return scores.skipped == "unreadable_record"
 
 
-def _check_documents(documents: list[DocumentScores], run: Run, keys: list[str], reference: str | None) -> None:
-    """Refuse files of other tasks, and a reference that no record holds."""
+def _check_documents(
+    documents: list[DocumentScores],
+    run: Run,
+    keys: list[str],
+    reference: str | None,
+    min_confidence: float | None,
+) -> None:
+    """Refuse files of other tasks, and a reference that no record holds or that is nowhere sure enough."""
     if not documents:
         raise ValueError(f"{run.samples.name} holds no sample")
     if all(_unreadable(scores) for scores in documents) and "alas" not in keys:
         raise ValueError(f"{run.samples.name} holds no alignment record: is {run.task} an ALAS task?")
-    if reference is None or any(scores.skipped is None for scores in documents):
+    if any(scores.skipped is None for scores in documents):
+        return
+    uncertain = [scores.detail for scores in documents if scores.skipped == "uncertain_times"]
+    if uncertain:
+        raise ValueError(
+            f"{run.samples.name}: no document has word times of confidence {min_confidence:g} or more; the first: "
+            f"{uncertain[0]}. Gold times have none, and Whisper's only in the mode align"
+        )
+    if reference is None:
         return
     details = sorted({scores.detail for scores in documents if scores.skipped == "no_word_timestamps"})
     if details:

@@ -157,6 +157,14 @@ class SpeechAdapter(ABC):
         new = self.generate(inputs, **generation)[:, inputs["input_ids"].shape[1] :]
         return list(self.tokenizer.batch_decode(new, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
+    def token_text(self, token: int) -> str:
+        """Return a token as text; the head may know more tokens than the tokenizer has texts for."""
+        try:
+            text = self.tokenizer.decode([token], clean_up_tokenization_spaces=False)
+        except Exception:  # tokenizers raise what they like
+            text = ""
+        return text or f"<{token}>"
+
     def clean_text(self, text: str) -> str:
         """Return ``text`` without control characters and without the tokenizer's special tokens.
 

@@ -130,7 +130,7 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
         report(0, kwargs["hidden_states"] if "hidden_states" in kwargs else args[0])
 
     def after(entry: int) -> Callable[..., None]:
-        return lambda _module, _args, output: report(entry, _states(output))
+        return lambda _module, _args, output: report(entry, states_in(output))
 
     with handles:
         first = decoder.layers[0].register_forward_pre_hook(before_first, with_kwargs=True)
@@ -141,7 +141,7 @@ def capture_prefill(decoder: Decoder, on_layer: OnLayer) -> Iterator[Prefill]:
         yield prefill
 
 
-def _states(output: Any) -> torch.Tensor:
+def states_in(output: Any) -> torch.Tensor:
     """Return the hidden states in what a layer returns."""
     return output[0] if isinstance(output, tuple) else output
 
@@ -180,12 +180,15 @@ class LayerVectors:
         vectors: the word vectors of the text run, as `WordPooling.vectors`.
         receivers: for each row, what gets a layer's number, its word vectors ``(words, hidden size)`` and the vectors
             at the audio positions ``(positions, hidden size)``, float32, on the device of the layer.
+        readers: for each row, what gets a layer's number and its states at the audio positions as they are, and returns
+            what the receiver gets too; none: nothing is read.
         check: look whether the audio features stand at the audio positions.
     """
 
     positions: Sequence[torch.Tensor]
     vectors: list[list[torch.Tensor]]
-    receivers: Sequence[Callable[[int, torch.Tensor, torch.Tensor], None]]
+    receivers: Sequence[Callable[..., None]]
+    readers: Sequence[Callable[[int, torch.Tensor], Any]] = ()
     check: bool = False
 
     def __call__(self, entry: int, states: torch.Tensor) -> None:
@@ -193,14 +196,16 @@ class LayerVectors:
         beams = states.shape[0] // len(self.positions)
         self.positions = [positions.to(states.device) for positions in self.positions]
         for row, (positions, receive) in enumerate(zip(self.positions, self.receivers, strict=True)):
-            frames = states[row * beams].index_select(0, positions).float()
+            heard = states[row * beams].index_select(0, positions)
+            frames = heard.float()
             if self.check and entry == 0 and len(frames) > 1 and not bool((frames != frames[:1]).any()):
                 raise CaptureMismatch(
                     f"all {len(frames)} audio positions enter the first layer with the same vector: the model "
                     "embedded the placeholder and did not put the audio features in its place"
                 )
+            read = (self.readers[row](entry, heard),) if self.readers else ()
             with full_precision(states.device.type):
-                receive(entry, self.vectors[entry][row].to(states.device), frames)
+                receive(entry, self.vectors[entry][row].to(states.device), frames, *read)
 
 
 def pool_words(states: torch.Tensor, words: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -257,7 +262,7 @@ def verify_capture(decoder: Decoder, generate: Callable[..., Any]) -> None:
     """
     captured: list[torch.Tensor] = []
     raw: list[torch.Tensor] = []
-    last = decoder.layers[-1].register_forward_hook(lambda _module, _args, output: raw.append(_states(output)))
+    last = decoder.layers[-1].register_forward_hook(lambda _module, _args, output: raw.append(states_in(output)))
     with capture_prefill(decoder, lambda _entry, states: captured.append(states)):
         try:
             output = generate(

@@ -38,6 +38,7 @@ def _figures(task: str, entry: Any, folder: Path) -> Iterator[tuple[str, Path]]:
     if not isinstance(curves, Brief):
         return
     from alas_metric.figures.figures import alignment_picture, save, titled
+    from alas_metric.figures.layer_map import layer_map_figure
     from alas_metric.report.curves import curve_figures
     from alas_metric.results.dumps import dump_folder, read_dump
 
@@ -46,6 +47,9 @@ def _figures(task: str, entry: Any, folder: Path) -> Iterator[tuple[str, Path]]:
     names = (written.name, task) if written is not None else (task,)
     for name, _, figure in curve_figures(dict(curves.items()), best_layer=entry.get("best_layer,none")):
         yield f"{task}/{name}", save(titled(figure, *names), folder / task / name, ["png"])[0]
+    if maps := entry.get("layer_map,none"):
+        figure = titled(layer_map_figure(dict(maps.items())), *names)
+        yield f"{task}/layer_map", save(figure, folder / task / "layer_map", ["png"])[0]
     if run is None or written is None:
         return
     for path in sorted(dump_folder(written, run.date, task).glob("*.npz")):

@@ -16,7 +16,7 @@ from alas_metric.errors import FatalError, UnobtainableError
 from model_patches.adapters.adapter import SpeechAdapter
 from model_patches.adapters.capture import CaptureMismatch
 from model_patches.adapters.fingerprint import weights_fingerprint
-from model_patches.run.dumping import Dumps
+from model_patches.run.dumping import Dumps, FirstDocuments, StateFiles
 from model_patches.run.options import AlasOptions, check_options, resume_advice, writing_run
 from model_patches.run.session import Session
 
@@ -83,7 +83,7 @@ class AlasModel(lmms):
         self._session: Session | None = None
         self._join(accelerator)
         # Processes start within seconds of each other; the first one's date is the one in the names of the results.
-        self._date = broadcast_object_list([writing_run().date])[0] if self.alas_options.dump else ""
+        self._date = broadcast_object_list([writing_run().date])[0] if self.alas_options.keeps else ""
 
     def _join(self, accelerator: Accelerator) -> None:
         """Take this process's place among the others."""
@@ -156,13 +156,18 @@ class AlasModel(lmms):
                 batch_size=self._safe_batch_size(),
                 rank=self.rank,
                 use_cache=getattr(self, "use_cache", True),
-                dumps=self._dumps(),
+                keepers=self._keepers(),
             )
         return self._session.answer(requests, self.task_dict)
 
-    def _dumps(self) -> Dumps | None:
-        options = self.alas_options
-        return Dumps(writing_run().folder, self._date, options.dump, options.dump_audio) if options.dump else None
+    def _keepers(self) -> list[FirstDocuments]:
+        """Return what keeps something of the first documents beside the results."""
+        options, found = self.alas_options, list[FirstDocuments]()
+        if options.dump:
+            found.append(Dumps(writing_run().folder, self._date, options.dump, options.dump_audio))
+        if options.states:
+            found.append(StateFiles(writing_run().folder, self._date, options.states))
+        return found
 
     def _safe_batch_size(self) -> int:
         """Return the batch size at which padding does not move the scores: in half precision it does."""

@@ -19,6 +19,10 @@ from model_patches.run.journal import Journal
 from model_patches.run.provenance import software
 
 PREFIX = "alas_"
+MAX_STATES = 1000
+"""Documents; more hidden states than that are a data set of their own: some 12 GB of a 7B model."""
+MAX_LENS = 1000
+"""Tokens that may count as read: of more, any stretch of audio would read as anything."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,11 @@ class AlasOptions:
         cache: folder of the word timestamps; default: the user's cache folder.
         journal: folder in which every finished record is written at once; a run started again takes them from there.
         dump: of how many documents of each task the similarities are kept beside the results, for pictures.
+        states: of how many documents of each task the hidden states are kept beside the results, at most `MAX_STATES`.
         layer_map: whether every audio layer is compared with every text layer too.
         dump_audio: keep the speech of these documents too, to be heard in ``alas view``.
+        lens: among how many of the largest tokens that final norm and output head give at the audio positions of every
+            layer a word is looked for; 0: not at all.
     """
 
     reference: str | None = None
@@ -58,6 +65,8 @@ class AlasOptions:
     dump: int = 0
     layer_map: bool = False
     dump_audio: bool = False
+    states: int = 0
+    lens: int = 0
 
     def __post_init__(self) -> None:
         if self.reference is not None:
@@ -69,8 +78,19 @@ class AlasOptions:
                 raise FatalError(f"{PREFIX}{name} must be true or false, got {value!r}")
         if type(self.dump) is not int or self.dump < 0:
             raise FatalError(f"alas_dump must be a number of documents from 0 up, got {self.dump!r}")
+        if type(self.states) is not int or not 0 <= self.states <= MAX_STATES:
+            raise FatalError(f"alas_states must be a number of documents from 0 to {MAX_STATES}, got {self.states!r}")
+        if type(self.lens) is not int or not 0 <= self.lens <= MAX_LENS:
+            raise FatalError(
+                f"alas_lens must be a number of tokens, such as 10, from 0 to {MAX_LENS}, got {self.lens!r}"
+            )
         if self.dump_audio and not self.dump:
             raise FatalError("alas_dump_audio keeps the speech of the documents that alas_dump=N keeps: give both")
+
+    @property
+    def keeps(self) -> bool:
+        """Whether files are written beside the results."""
+        return bool(self.dump or self.states)
 
     @classmethod
     def from_model_args(cls, arguments: Mapping[str, Any]) -> AlasOptions:
@@ -102,7 +122,7 @@ def check_options(options: AlasOptions, device: torch.device) -> None:
     Raises:
         FatalError: If an aligner's arguments or the journal cannot be used, or there is no place for dumps.
     """
-    if options.dump:
+    if options.keeps:
         writing_run()
     Aligners(options, device).of(None)
     if options.journal:
@@ -118,8 +138,8 @@ def writing_run() -> HarnessRun:
     run = current_run()
     if run is None or not run.writes:
         raise FatalError(
-            "alas_dump keeps similarities beside the results, and no results are written: add --output_path FOLDER "
-            "(from Python, an evaluation_tracker with an output_path)"
+            "alas_dump and alas_states keep files beside the results, and no results are written: add --output_path "
+            "FOLDER (from Python, an evaluation_tracker with an output_path)"
         )
     return run
 
@@ -182,4 +202,5 @@ def environment(options: AlasOptions) -> dict[str, Any]:
         "heads": options.whisper_heads,
         "language": options.language,
         "layer_map": options.layer_map,
+        "lens": options.lens,
     }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from alas_metric.document.lens_table import LensTable
 from alas_metric.document.measuring import Measurement
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.errors import FatalError, SkipDocument
@@ -24,6 +25,7 @@ from model_patches.adapters.capture import (
     verify_capture,
 )
 from model_patches.adapters.generation import cut
+from model_patches.adapters.lens import DocumentLens, Lens, verify_lens
 from model_patches.run.preparation import Prepared
 from model_patches.run.provenance import of_model, software
 
@@ -41,6 +43,8 @@ class PairedRuns:
         settings: what every record says of how it was made, besides model and software.
         similarity_settings: what records of free answers say of it too.
         layer_map: whether every audio layer is compared with every text layer.
+        keep_states: whether measurements keep hidden states.
+        lens: reads every layer's audio positions; None: nothing is read.
     """
 
     adapter: SpeechAdapter
@@ -49,6 +53,8 @@ class PairedRuns:
     settings: dict[str, str] = field(default_factory=dict)
     similarity_settings: dict[str, str] = field(default_factory=dict)
     layer_map: bool = False
+    keep_states: bool = False
+    lens: Lens | None = None
     proven: bool = False
     """Whether a document went through: until then a mismatch between model and adapter ends the run."""
 
@@ -63,7 +69,7 @@ class PairedRuns:
         audios: Sequence[np.ndarray],
         generation: Mapping[str, Any],
         until: Sequence[str] = (),
-        keep: Callable[[int, AlignmentRecord, np.ndarray], None] | None = None,
+        keep: Callable[[int, AlignmentRecord, Measurement], None] | None = None,
     ) -> list[AlignmentRecord]:
         """Run a batch and return its records, in order.
 
@@ -72,7 +78,7 @@ class PairedRuns:
             audios: their samples, 16 kHz mono.
             generation: keyword arguments of ``generate``.
             until: texts at which an answer is cut.
-            keep: gets each document's place in the batch, its record and its similarities, ``(L + 1, 2, N, T)``.
+            keep: gets each document's place in the batch, its record and its measurement, which holds similarities.
 
         Raises:
             SkipDocument: If one document cannot be scored; run the others again without it.
@@ -89,13 +95,16 @@ class PairedRuns:
             self.adapter.check_audio(audio, [len(samples) / SAMPLE_RATE for samples in audios])
             if self.adapter.verify and not self.proven:
                 verify_capture(self.adapter.decoder, partial(self.adapter.generate, audio.inputs))
+            if self.lens is not None and not self.proven:
+                verify_lens(self.lens, partial(self.adapter.generate, audio.inputs))
             pooling = WordPooling(text.words)
             text_answers = self._generate(text, pooling, generation)
             measurements = [
                 self._measurement(document, len(positions), keep is not None)
                 for document, positions in zip(documents, audio.positions, strict=True)
             ]
-            on_layer = LayerVectors(audio.positions, pooling.vectors, measurements, check=not self.proven)
+            readers = [] if self.lens is None else _readers(self.lens, text, measurements)
+            on_layer = LayerVectors(audio.positions, pooling.vectors, measurements, readers, check=not self.proven)
             audio_answers = self._generate(audio, on_layer, generation)
         except CaptureMismatch as error:
             if self.proven:
@@ -105,9 +114,10 @@ class PairedRuns:
         records = []
         for row, (document, measurement) in enumerate(zip(documents, measurements, strict=True)):
             answers = (cut(audio_answers[row], until), cut(text_answers[row], until))
-            records.append(self._record(document, measurement, *answers))
+            lens = readers[row].table(self.adapter.token_text) if readers else None
+            records.append(self._record(document, measurement, *answers, lens))
             if keep is not None:
-                keep(row, records[-1], measurement.similarity)
+                keep(row, records[-1], measurement)
         return records
 
     def _generate(
@@ -129,11 +139,17 @@ class PairedRuns:
             references=document.references,
             reference=document.reference,
             keep=keep,
+            keep_states=self.keep_states,
             layer_map=self.layer_map,
         )
 
     def _record(
-        self, document: Prepared, measurement: Measurement, audio_answer: str, text_answer: str
+        self,
+        document: Prepared,
+        measurement: Measurement,
+        audio_answer: str,
+        text_answer: str,
+        lens: LensTable | None,
     ) -> AlignmentRecord:
         sample = document.sample
         answers = self._compare(sample, audio_answer, text_answer) if self.responses else {}
@@ -143,6 +159,7 @@ class PairedRuns:
             transcript_source=document.transcript_source,
             instruction=document.instruction,
             target=sample.target,
+            lens=lens,
             settings=self.all_settings
             | dict(document.settings)
             | (self.similarity_settings if answers.get("similarities") else {}),
@@ -160,3 +177,15 @@ class PairedRuns:
         names = ("responses", "audio_target", "text_target")
         pairs = [(audio, text), (audio, sample.target), (text, sample.target)]
         return {**answers, "similarities": dict(zip(names, self.similarity(pairs), strict=True))}
+
+
+def _readers(lens: Lens, text: Prompts, measurements: Sequence[Measurement]) -> list[DocumentLens]:
+    """Return what reads each document of a batch: for the first token of each word as its text prompt has it."""
+    firsts = [
+        row[torch.tensor([tokens[0] for tokens in words])].cpu()
+        for row, words in zip(text.inputs["input_ids"], text.words, strict=True)
+    ]
+    return [
+        DocumentLens(lens, first, measurement.timelines[measurement.reference])
+        for first, measurement in zip(firsts, measurements, strict=True)
+    ]

@@ -18,14 +18,16 @@ import torch
 from loguru import logger
 from tqdm import tqdm
 
+from alas_metric.document.measuring import Measurement
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.errors import FatalError, SkipDocument
 from alas_tasks.answer_similarity import SentenceSimilarity
 from alas_tasks.audio import load_audio
 from model_patches.adapters.adapter import SpeechAdapter
 from model_patches.adapters.fingerprint import short, weights_fingerprint
+from model_patches.adapters.lens import Lens
 from model_patches.reference.sources import settings_of
-from model_patches.run.dumping import Dumps
+from model_patches.run.dumping import FirstDocuments, StateFiles
 from model_patches.run.harness_run import current_run
 from model_patches.run.interruption import Interruption
 from model_patches.run.journal import Journal, audio_digest, record_key
@@ -50,7 +52,7 @@ class Session:
         batch_size: documents per ``generate``.
         rank: this process's rank; only rank 0 shows progress.
         use_cache: whether ``generate`` keeps keys and values.
-        dumps: keeps similarities for pictures, None to keep none.
+        keepers: what keeps something of the first documents beside the results.
     """
 
     def __init__(
@@ -62,19 +64,21 @@ class Session:
         batch_size: int = 1,
         rank: int = 0,
         use_cache: bool = True,
-        dumps: Dumps | None = None,
+        keepers: Sequence[FirstDocuments] = (),
     ) -> None:
         self.options = options
         self.use_cache = use_cache
         self.batch_size = batch_size
         self.rank = rank
-        self.dumps = dumps
+        self.keepers = keepers
         self.aligners = Aligners(options, adapter.device)
         self.journal = Journal(options.journal) if options.journal else None
         self.identity = {**identity, **environment(options)}
         self.prepare = Preparation(adapter, self.aligners.of, options.language)
         settings = {**describe(options), **of_weights(identity)}
-        self.runs = PairedRuns(adapter, options.responses, settings=settings, layer_map=options.layer_map)
+        lens = Lens.of(adapter, options.lens) if options.lens else None
+        self.runs = PairedRuns(adapter, options.responses, settings=settings, layer_map=options.layer_map, lens=lens)
+        self.runs.keep_states = any(isinstance(keeper, StateFiles) for keeper in keepers)
         self.interruption = Interruption(resume_advice(options))
         self.seed = torch.initial_seed()
         self.failures = 0
@@ -98,7 +102,7 @@ class Session:
                 self._prove(items)
             self._prepare_all([item for item in items if item.record is None and item.document is None])
             self._run_all([item for item in items if item.record is None])
-        self._report_dumps(items)
+        self._report_missing(items)
         self._tell_run()
         return [item.record or "" for item in items]
 
@@ -212,7 +216,7 @@ class Session:
                 audios,
                 batch[0].generation,
                 batch[0].until,
-                lambda row, record, similarity: self._dump(batch[row], record, similarity, audios[row]),
+                lambda row, record, measurement: self._keep(batch[row], record, measurement, audios[row]),
             )
         finished = [record.to_json() for record in records]
         for item, record in zip(batch, finished, strict=True):
@@ -220,14 +224,14 @@ class Session:
             if self.journal is not None:
                 self.journal.put(item.key, record)
 
-    def _dump(self, item: Item, record: AlignmentRecord, similarity: np.ndarray, audio: np.ndarray) -> None:
-        if self.dumps is not None and item.repeat == 0:
-            self.dumps.add(item.task, item.number, record, similarity, audio)
+    def _keep(self, item: Item, record: AlignmentRecord, measurement: Measurement, audio: np.ndarray) -> None:
+        for keeper in self.keepers if item.repeat == 0 else ():
+            keeper.add(item.task, item.number, record, measurement, audio)
 
-    def _report_dumps(self, items: Sequence[Item]) -> None:
-        if self.dumps is not None:
+    def _report_missing(self, items: Sequence[Item]) -> None:
+        for keeper in self.keepers:
             for task, count in Counter(item.task for item in items if item.from_journal).items():
-                self.dumps.report_missing(task, count)
+                keeper.report_missing(task, count)
 
     @contextmanager
     def _seeded(self, item: Item) -> Iterator[None]:

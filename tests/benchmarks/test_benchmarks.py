@@ -14,6 +14,7 @@ TINY = {
     "capture_overhead": "--seconds 1 --new-tokens 2 --rounds 1",
     "authors_recipe": "--seconds 1 --new-tokens 2 --rounds 1 --layers 2 --words 3 --frames 9 --steps 2 --width 16",
     "scoring": "--layers 2 --words 3 --frames 9 --rounds 1",
+    "by_option": "--layers 3 --words 5 --frames 30 --width 16 --vocabulary 50",
     "record_size": "--layers 3 --frames 20",
     "corpus_scale": "--documents 8 --layers 3 --runs 2",
     "whisper_reference": "--shapes --utterances 1 --rounds 1",

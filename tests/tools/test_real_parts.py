@@ -316,7 +316,8 @@ def test_bench_tells_words_from_strangers(tmp_path) -> None:
     plain = json.loads(json.dumps(script.as_json(bench), allow_nan=False))
     assert len(plain["curves"]) == len(CONNECTORS) * len(script.METRICS)
     lines = list(script.tables(bench))
-    assert sum(line.startswith("| `alas_evidence_raw` |") for line in lines) == len(CONNECTORS) + 1
+    assert sum(line.startswith("| `alas_evidence_raw` |") for line in lines) == len(CONNECTORS) + 2
+    assert lines[-len(script.METRICS) + 1] == "| `alas_skill_centred` | 0.0% (0.0%) |" + " 0.0% (0.0%) |" * 3
     assert script.draw(bench, tmp_path).stat().st_size > 10000
 
 

@@ -230,7 +230,17 @@ def tables(bench: Bench, forms: Iterable[str] = ()) -> Iterator[str]:
     yield f"\nOf layers 1 to {len(curve.values) - 1}: how many put ridge above each other connector, and how far\n"
     yield from _head(["metric", *OTHERS, "all four", "mean of ridge less the best other", "lowest layer of ridge"])
     for key in [*METRICS, *forms]:
-        yield _row([f"`{key}`" if key in METRICS else key, *_separation(bench, key)])
+        yield _row([_named(key), *_separation(bench, key)])
+    yield "\nHow often a resample of the utterances does not put ridge above the other: mean of layers 1 to "
+    yield f"{len(curve.values) - 1}, and the worst layer\n"
+    yield from _head(["metric", *OTHERS])
+    for key in [*METRICS, *forms]:
+        wrong = bench.wrong_order(key)
+        yield _row([_named(key), *(f"{wrong[o][1:].mean():.1%} ({wrong[o][1:].max():.1%})" for o in OTHERS)])
+
+
+def _named(key: str) -> str:
+    return f"`{key}`" if key in METRICS else key
 
 
 def _separation(bench: Bench, key: str) -> list[str]:

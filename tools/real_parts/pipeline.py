@@ -9,7 +9,7 @@ printed before it runs. ``OUTPUT`` gets the model's folder, the tasks and the ha
 from __future__ import annotations
 
 import argparse
-import os
+import resource
 import shlex
 import subprocess
 import sys
@@ -70,8 +70,11 @@ def main() -> None:
         print("$", shlex.join(command), flush=True)
         begun = time.monotonic()
         subprocess.run(command, check=True)
-        spent = os.times()
-        print(f"# {time.monotonic() - begun:.0f} s; CPU so far {spent.children_user + spent.children_system:.0f} s")
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        print(
+            f"# {time.monotonic() - begun:.0f} s; so far {spent.ru_utime + spent.ru_stime:.0f} s of CPU, "
+            f"at most {spent.ru_maxrss / 1e6:.1f} GB in one process"
+        )
 
 
 if __name__ == "__main__":

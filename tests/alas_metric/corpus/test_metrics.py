@@ -12,9 +12,9 @@ from alas_metric.document.metric import Statistic
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_readme_holds_the_table() -> None:
+def test_the_page_of_numbers_holds_the_table() -> None:
     """If it does not, print `markdown_table()` and put it there."""
-    assert markdown_table() in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert markdown_table() in (ROOT / "docs" / "numbers.md").read_text(encoding="utf-8")
 
 
 def test_what_the_rows_name_is_there() -> None:
@@ -46,6 +46,14 @@ def test_metrics_of_other_answers_are_left_out() -> None:
     values = {"alas": None, "accuracy_audio": None, "answer_similarity": 0.5}
     assert reported(values, ["alas", "accuracy_audio"]) == {"alas": None, "accuracy_audio": None}
     assert reported(values, []) == {"alas": None, "answer_similarity": 0.5}, "nothing says of what kind the task is"
+
+
+def test_metrics_that_older_results_lack_are_there() -> None:
+    values = {"accuracy_audio": 0.5, "uar_audio": 0.5, "modality_gap": 0.1, "answer_similarity": None}
+    assert list(reported(values, ["alas", "accuracy_audio"])) == ["accuracy_audio", "modality_gap"]
+    assert list(reported(values, ["alas", "accuracy_audio", "uar_audio"])) == [
+        *("accuracy_audio", "uar_audio", "modality_gap")
+    ]
 
 
 def test_few_clusters_are_said() -> None:

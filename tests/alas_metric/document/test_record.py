@@ -102,6 +102,7 @@ def change(path: tuple[str | int, ...], value: Any) -> Callable[[dict[str, Any]]
     return apply
 
 
+LENS = {"largest": 10, "first_tokens": ["a"] * 6, "top_tokens": [["b"] * 6] * 3, "found": ["010101"] * 3}
 FAULTS = [
     (("schema",), 3, "expected schema 1 to 2, got 3"),
     (("schema",), 0, "expected schema 1 to 2, got 0"),
@@ -164,6 +165,14 @@ FAULTS = [
     (("layer_maps",), {"gold": {"hits": [[1, 2, 3], [1, 2], [1, 2, 3]]}}, "'hits' needs 3 rows"),
     (("layer_maps",), {"gold": {"hits": [[1, 2, "3"]] * 3}}, "'layer_maps': expected a finite number"),
     (("layer_maps",), {"gold": {"both": [[1, 2, 1e300]] * 3}}, "'both' holds a number outside"),
+    (("lens",), [], "'lens': expected an object"),
+    (("lens",), {"largest": 10}, "'lens': record: field 'first_tokens' is missing"),
+    (("lens",), LENS | {"largest": -1}, "'largest': expected an integer from 0 up"),
+    (("lens",), LENS | {"first_tokens": ["a"] * 5}, "expected 6 words in each of 3 layers"),
+    (("lens",), LENS | {"top_tokens": [["a"] * 6] * 2}, "expected 6 words in each of 3 layers"),
+    (("lens",), LENS | {"top_tokens": [["a"] * 6] * 4, "found": ["0" * 6] * 2}, "expected 3 layers"),
+    (("lens",), LENS | {"found": ["01010x"] * 3}, "0 or 1 for each word"),
+    (("lens",), LENS | {"found": [[0] * 6] * 3}, "'found': expected a string"),
     (("word_values",), {"mfa": {}}, "'word_values': expected references"),
     (("word_values",), {"gold": {"confidence": [1, 1]}}, "'word_values': 'confidence' needs one number per word"),
     (("word_values",), {"gold": {"confidence": ["a"] * 6}}, "'word_values': expected a finite number"),

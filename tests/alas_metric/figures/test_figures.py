@@ -16,7 +16,7 @@ from alas_metric import reference_path, score_pair
 from alas_metric.corpus.metrics import METRICS
 from alas_metric.document.similarity import FORMS
 from alas_metric.figures.figures import alignment_picture, choose_layers, form_curves, layer_curves
-from alas_metric.figures.style import FOUND, REFERENCE, axis_label, save
+from alas_metric.figures.style import FOUND, REFERENCE, axis_label, save, titled
 from alas_metric.results.dumps import Dump, audio_envelope
 
 SECONDS = 0.04
@@ -90,8 +90,22 @@ def test_fewer_positions_than_words(dump) -> None:
     ids=["markup", "unusual"],
 )
 def test_words_that_mean_something_to_the_drawing(dump, tmp_path: Path, words: list[str]) -> None:
-    png, svg = save(alignment_picture(dump(words=words), [0]), tmp_path / "deep" / "p")
+    figure = alignment_picture(dump(words=words), [0], names=words)
+    png, svg, pdf = save(figure, tmp_path / "deep" / "p")
     assert png.read_bytes()[:4] == b"\x89PNG" and ET.parse(svg).getroot().tag.endswith("svg")
+    assert pdf.read_bytes()[:5] == b"%PDF-"
+
+
+def test_the_picture_says_what_it_is_of_and_the_waveform_what_is_said(dump) -> None:
+    made = dump()
+    figure = alignment_picture(made, [0], names=("owner__model", "alas_demo_sqa"))
+    assert figure.get_suptitle() == "u\nowner__model, alas_demo_sqa"
+    waveform = figure.axes[0]
+    assert [text.get_text() for text in waveform.texts] == made.record.words
+    spoken = made.record.references["gold"]
+    assert [text.get_position()[0] for text in waveform.texts] == [(word.start + word.end) / 2 for word in spoken]
+    crowded = alignment_picture(dump(num_words=80, num_frames=400), [0]).axes[0].texts
+    assert 0 < len(crowded) < 80 and {text.get_rotation() for text in crowded} == {90}
 
 
 def test_edge_sizes_draw(dump, tmp_path: Path) -> None:
@@ -129,12 +143,15 @@ CURVE = {
 
 
 def test_curve_has_layer_0_apart_and_the_best_layer_marked() -> None:
-    figure = layer_curves(CURVE, "alas", best_layer=3)
+    figure = titled(
+        layer_curves(CURVE, "alas", best_layer=3), "owner__model", "a task of $ and of more signs than there is room"
+    )
     (axis,) = figure.axes
+    assert figure.get_suptitle() == "owner__model, a task of \\$ and of more signs than ther…"
     drawn = {line.get_label(): line.get_xydata() for line in axis.lines}
-    np.testing.assert_array_equal(drawn["raw"], [[1, 0.5], [2, np.nan], [3, 0.2]])
+    np.testing.assert_array_equal(drawn["ALAS, raw"], [[1, 0.5], [2, np.nan], [3, 0.2]])
     np.testing.assert_array_equal(drawn["random path"], [[1, 0.7], [2, 0.7], [3, 0.7]])
-    np.testing.assert_array_equal(drawn["best layer (3)"], [[3, 0.2]])
+    np.testing.assert_array_equal(drawn["best layer by skill: 3"], [[3, 0.2]])
     assert [[0.0, 0.9]] in [line.get_xydata().tolist() for line in axis.lines]
     assert axis.get_ylabel() == "ALAS, words,\nlower is better"
 
@@ -149,7 +166,9 @@ def test_curves_of_one_layer_and_without_intervals() -> None:
 
 def test_forms_are_drawn_side_by_side() -> None:
     other = {**CURVE, "values": [0.1, 0.2, 0.3, 0.4]}
-    (axis,) = form_curves({"raw": CURVE, "standardised": other}, "alas_skill").axes
+    figure = form_curves({"raw": CURVE, "standardised": other}, "alas_skill")
+    (axis,) = figure.axes
+    assert figure.legends[0].get_title().get_text() == "ALAS skill"
     drawn = {line.get_label(): list(line.get_ydata()) for line in axis.lines}
     assert drawn["standardised"] == [0.2, 0.3, 0.4] and drawn["raw"][::2] == [0.5, 0.2]
     assert axis.get_ylabel() == "ALAS skill,\nhigher is better"
@@ -163,10 +182,10 @@ def test_labels_say_unit_and_direction() -> None:
     assert all(axis_label(key) for key in METRICS)
 
 
-def test_equal_figures_give_equal_pixels_and_settings_stay(dump, tmp_path: Path) -> None:
+def test_equal_figures_give_equal_files_and_settings_stay(dump, tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
-    first, second = (save(alignment_picture(dump(), [0]), tmp_path / name, ["png"]) for name in "ab")
-    assert first[0].read_bytes() == second[0].read_bytes()
+    first, second = (save(alignment_picture(dump(), [0]), tmp_path / name) for name in "ab")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert dict(matplotlib.rcParams) == before
 
 

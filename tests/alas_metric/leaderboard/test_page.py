@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ import pytest
 from alas_metric import AlignmentRecord
 from alas_metric.corpus.metrics import METRICS
 from alas_metric.leaderboard import page as board_page
-from alas_metric.leaderboard.page import Picture, dump_pictures
+from alas_metric.leaderboard.figures import alignment_and_gap
+from alas_metric.leaderboard.page import Picture, dump_pictures, entries_of_task
 from alas_metric.leaderboard.page import board_page as make_page
 from alas_metric.results.dumps import write_dump
 
@@ -51,7 +53,9 @@ def make_entry(quality: float | None, depth: int = 4) -> dict[str, Any]:
         },
         "intervals": {} if quality is None else {"alas_skill": [quality - 0.1, quality + 0.1]},
         "num_layers": depth,
-        "layers": {key: curve(0.1 * ("centred" in key)) for key in keys},
+        "signature": f"alas|form:std|ref:words|layers:1-{depth}|n:24",
+        "layers": {key: curve(0.1 * ("centred" in key)) for key in keys}
+        | {"verdicts": {"text": "Aligned. Where a <word> is spoken. It rests on alas_skill 0.80 (0.70 to 0.90)."}},
         "provenance": {"reference": "whisper:large-v3:align", "data": None, "lmms-eval-alas": "0.1.0"},
         "command": "python -m lmms_eval --model qwen2_audio --tasks t",
     }
@@ -160,6 +164,33 @@ def test_what_stands_in_the_page(board: dict[str, Any]) -> None:
     assert len(identifiers) == len(set(identifiers))
     labelled = {name for _, attributes in page.elements if (name := attributes.get("aria-labelledby"))}
     assert labelled <= set(identifiers)
+
+
+def test_the_verdicts_come_first(board: dict[str, Any]) -> None:
+    text = Page(make_page(board)).text
+    first = text.index("tuned, sqa: Aligned. Where a <word> is spoken. It rests on alas_skill 0.80 (0.70 to 0.90).")
+    assert text.index("ALAS leaderboard") < first < text.index("ranked by")
+    assert first < text.index("base, sqa: Aligned.") < text.index("tuned, emotion: Aligned.")
+
+
+def test_alignment_is_drawn_over_the_gap(board: dict[str, Any]) -> None:
+    assert "Modality gap over ALAS skill" not in make_page(board)
+    drawn = copy.deepcopy(board)
+    for row, gap in zip(drawn["rows"], (0.25, -0.125, 0.5), strict=True):
+        row["tasks"]["sqa"]["values"]["modality_gap"] = gap
+        row["tasks"]["sqa"]["intervals"]["modality_gap"] = [gap - 0.1, gap + 0.1]
+    page = Page(make_page(drawn))
+    [picture] = [image for image in page.all("img") if "Modality gap" in (image["alt"] or "")]
+    assert (
+        "base: ALAS skill 0.30" in (picture["alt"] or "") and "tuned: Modality gap \N{MINUS SIGN}0.12" in picture["alt"]
+    )
+    figure = alignment_and_gap(dict(entries_of_task(drawn, "sqa")), "alas_skill")
+    [axis] = figure.axes
+    assert [lines.get_label() for lines in axis.containers] == ["base", "tuned"], "deaf has no skill"
+    marks = [lines[0] for lines in axis.containers]
+    assert [(float(mark.get_xdata()[0]), float(mark.get_ydata()[0])) for mark in marks] == [(0.3, 0.25), (0.8, -0.125)]
+    with pytest.raises(ValueError, match="no model has both"):
+        alignment_and_gap(dict(entries_of_task(drawn, "emotion")), "alas_skill")
 
 
 def test_the_method_takes_four_sentences_and_what_each_metric_is(board: dict[str, Any]) -> None:

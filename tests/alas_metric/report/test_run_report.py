@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from alas_metric import AlignmentRecord, Measurement, score_pair, score_record, 
 from alas_metric.commands.main import main
 from alas_metric.corpus.layers import is_defined
 from alas_metric.corpus.metrics import ROWS
+from alas_metric.document.lens_table import LensTable
 from alas_metric.report.figures import figures
 from alas_metric.report.run_report import Report, document_layers, document_value, make_report, ranked
 from alas_metric.report.tables import OF_DOCUMENTS
@@ -129,7 +131,8 @@ def test_summary_shows_what_is_there(written: Path) -> None:
     assert {"layers_alas.png", "documents_alas.png", "filter.png", "alignment_00000000-d0.png"} <= named
     for name in named:
         assert (written / "figures" / name).read_bytes()[:4] == b"\x89PNG"
-        assert (written / "figures" / name).with_suffix(".svg").stat().st_size > 1000
+        for ending in (".svg", ".pdf"):
+            assert (written / "figures" / name).with_suffix(ending).stat().st_size > 1000
     assert "00000001-d1.npz is no dump" in text, "the damaged dump is named"
 
 
@@ -142,6 +145,19 @@ def test_the_documents_of_the_summary_can_be_looked_at(written: Path, report: Re
     assert {document["uid"] for document in shown["documents"]} == set(report.examples)
     curve = report.curves["alas_skill"]["values"]
     assert shown["runs"][0]["skill"]["standardised"] == pytest.approx(curve), "that of all kept documents"
+
+
+def test_six_figures_are_shown_and_the_others_folded_each_once(written: Path) -> None:
+    shown, _, folded = (written / "report.md").read_text(encoding="utf-8").partition("<details>")
+    images = [re.findall(r"!\[[^\n]*?\]\(figures/(.+?)\)", part) for part in (shown, folded)]
+    assert images[0] == [
+        # Made from similarities alone, the records have no retrieval: the next curve takes its place.
+        *(f"layers_{key}.png" for key in ("alas", "alas_skill", "alas_evidence", "alas_seconds")),
+        "alignment_00000000-d0.png",
+        "documents_alas_skill.png",
+    ]
+    assert sorted(images[0] + images[1]) == sorted(path.name for path in (written / "figures").glob("*.png"))
+    assert folded.count("</details>") == 1
 
 
 def test_texts_of_the_data_stay_text(written: Path) -> None:
@@ -248,8 +264,10 @@ def test_picture_of_one_document(runs: Path, tmp_path: Path, capsys) -> None:
         str(tmp_path),
     ]
     assert main(arguments) == 0
-    png, svg = capsys.readouterr().out.split()
-    assert png == str(tmp_path / MODEL / f"{TASK}-00000000-d0-centred.png") and Path(svg).exists()
+    png, svg, pdf = capsys.readouterr().out.split()
+    assert (
+        png == str(tmp_path / MODEL / f"{TASK}-00000000-d0-centred.png") and Path(svg).exists() and Path(pdf).exists()
+    )
 
 
 @pytest.mark.parametrize(
@@ -272,7 +290,7 @@ def test_layers_that_the_model_lacks_are_named_and_the_others_drawn(runs: Path, 
     assert main(arguments) == 1
     said = capsys.readouterr()
     assert "there is no layer 99" in said.err
-    assert len(said.out.split()) == 2 and all(Path(path).exists() for path in said.out.split())
+    assert len(said.out.split()) == 3 and all(Path(path).exists() for path in said.out.split())
 
 
 @pytest.mark.parametrize("name", ["00000000-d0", f"{TASK}-00000000-d0"])
@@ -304,8 +322,8 @@ def test_the_newest_dumps_are_found(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def mapped_run(tmp_path: Path, timing) -> Path:
-    """A run with layer maps."""
+def run_by_option(tmp_path: Path, timing) -> Path:
+    """A run with layer maps and what the lens reads."""
     records = []
     for number in range(5):
         rng = np.random.default_rng(number)
@@ -314,16 +332,19 @@ def mapped_run(tmp_path: Path, timing) -> Path:
             f"d{number}", [word.word for word in words], 40, 0.04, {"gold": words}, "gold", layer_map=True
         )
         for layer in range(4):
-            measurement(layer, *(rng.normal(size=(count, 16)).astype(np.float32) for count in (6, 40)))
-        records.append(measurement.record("t"))
+            vectors = (rng.normal(size=(count, 16)).astype(np.float32) for count in (6, 40))
+            measurement(layer, *vectors, rng.random((6, 40)) < 0.1)
+        lens = LensTable(10, ["w"] * 6, [[HOSTILE] * 6] * 4, np.zeros((4, 6), bool))
+        records.append(measurement.record("t", lens=lens))
     write_run(tmp_path / MODEL, records)
     return tmp_path
 
 
-def test_the_layer_map_is_drawn_tabulated_and_said(mapped_run: Path) -> None:
-    assert main(["report", str(mapped_run)]) == 0
-    folder = mapped_run / "alas_report" / MODEL / TASK
-    [run] = find_runs(mapped_run)
+@pytest.mark.usefixtures("_no_files")
+def test_what_was_measured_by_option_is_tabulated_and_said(run_by_option: Path) -> None:
+    assert main(["report", str(run_by_option)]) == 0
+    folder = run_by_option / "alas_report" / MODEL / TASK
+    [run] = find_runs(run_by_option)
     maps = make_report(run).layer_maps
     table = rows(folder / "layer_map.csv")
     assert len(table) == 16
@@ -333,7 +354,23 @@ def test_the_layer_map_is_drawn_tabulated_and_said(mapped_run: Path) -> None:
             assert row[name] == ("" if value is None else str(value))
     text = (folder / "report.md").read_text(encoding="utf-8")
     assert "By retrieval, audio layer" in text and "By CKA, audio layer" in text
-    assert "(figures/layer_map.png)" in text and (folder / "figures" / "layer_map.svg").exists()
+    for name in ("layer_map", "layers_lens_recall", "layers_lens_evidence", "lens_d"):
+        assert f"(figures/{name}" in text
+
+
+def test_the_lens_is_shown_by_a_command(run_by_option: Path, tmp_path: Path, capsys) -> None:
+    assert main(["lens", str(run_by_option), "--doc", "d3", "--output", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "d3, words 1 to 6 of 6" in printed and "w5" in printed and "d1" not in printed
+    assert (tmp_path / "out" / MODEL / f"{TASK}-d3.png").exists()
+    with pytest.raises(SystemExit, match=r"no document nobody of .* holds what its layers read as"):
+        main(["lens", str(run_by_option), "--doc", "nobody"])
+
+
+def test_a_run_without_a_lens_says_so(runs: Path, written: Path) -> None:
+    with pytest.raises(SystemExit, match="alas_lens=10 --log_samples"):
+        main(["lens", str(runs)])
+    assert "lens" not in (written / "report.md").read_text(encoding="utf-8")
 
 
 def test_a_run_without_a_layer_map_says_nothing_of_it(written: Path) -> None:

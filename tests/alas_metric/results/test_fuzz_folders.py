@@ -88,7 +88,7 @@ def check_latex(text: str) -> None:
 def check_outputs(folder: Path) -> None:
     """Everything that was written is whole, and in UTF-8."""
     for path in folder.rglob("*"):
-        if not path.is_file() or path.suffix in (".png", ".svg"):
+        if not path.is_file() or path.suffix in (".png", ".svg", ".pdf"):
             continue
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":

@@ -25,6 +25,7 @@ from model_patches.adapters.capture import (
     verify_capture,
 )
 from model_patches.adapters.huggingface import HuggingFaceAdapter, require_parts
+from model_patches.adapters.lens import Lens, verify_lens
 from model_patches.adapters.loading import load_pretrained
 from model_patches.adapters.stride import measure_stride
 from model_patches.harness.huggingface import AlasHf
@@ -120,6 +121,17 @@ def test_a_record_from_python(family) -> None:
     # A layer is what the stack holds, also where it is experts alone, or Mamba; what predicts further tokens is none.
     assert record.num_layers == adapter.model.config.get_text_config().num_hidden_layers + 1
     assert score_record(record).columns["alas_raw"].shape == (record.num_layers,)
+
+
+def test_the_lens_is_held_against_the_model(family) -> None:
+    name, adapter = family
+    prompts = adapter.audio_prompts([speech(1)], ["?"])
+    check = partial(verify_lens, Lens.of(adapter, 10), partial(adapter.generate, prompts.inputs))
+    if name != "gemma3n":
+        check()
+        return
+    with pytest.raises(FatalError, match="more than its final norm between the last layer and the output head"):
+        check()
 
 
 @pytest.mark.parametrize("check", checking.CHECKS)
@@ -289,6 +301,77 @@ def test_a_list_of_states_that_ends_before_the_norm_is_sound(qwen2_audio, monkey
     with pytest.raises(CaptureMismatch, match="entry 2 of 4"):
         verify_capture(Decoder([layers[0], layers[2], layers[1]], norm), generate)
     assert [len(module._forward_hooks) for module in (*layers, norm)] == hooks
+
+
+def test_configurations_that_ask_for_some_states_only(qwen2_audio, monkeypatch) -> None:
+    """Newer versions take a list there, and return no more; the first document is compared whole all the same."""
+    generate = partial(qwen2_audio.generate, qwen2_audio.audio_prompts([speech(2)], ["what?"]).inputs)
+    model, (first, second, third), norm = qwen2_audio.model, qwen2_audio.decoder.layers, qwen2_audio.decoder.norm
+    for config in (model.config, model.config.get_text_config(), model.generation_config):
+        monkeypatch.setattr(config, "output_hidden_states", [1], raising=False)
+    verify_capture(qwen2_audio.decoder, generate)
+    with pytest.raises(CaptureMismatch, match="entry 2 of 4"):
+        verify_capture(Decoder([first, third, second], norm), generate)
+
+
+class Encoded(Exception):
+    """Carries what a language model was about to read."""
+
+
+class EncodesFirst:
+    """A ``generate`` that runs the audio encoder before the prefill, as transformers' own does with images."""
+
+    def __init__(self, model) -> None:
+        self.model, self.generate, self.forward = model, model.generate, model.model.forward
+
+    def __call__(self, **inputs):
+        if "input_features" not in inputs:
+            return self.generate(**inputs)
+        embeddings = self.encoded(
+            **{name: inputs[name] for name in ("input_ids", "attention_mask")}, **self.audio(inputs)
+        )
+        rest = {name: value for name, value in inputs.items() if name not in self.audio(inputs)}
+
+        def forward(input_ids, **arguments):
+            assert set(self.audio(arguments).values()) <= {None}
+            known = {"input_ids": input_ids} if input_ids.shape[1] == 1 else {"inputs_embeds": embeddings}
+            return self.forward(**known, **arguments)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(self.model.model, "forward", forward)
+            return self.generate(**rest)
+
+    def audio(self, inputs):
+        return {name: inputs[name] for name in ("input_features", "feature_attention_mask") if name in inputs}
+
+    @torch.no_grad()
+    def encoded(self, **inputs):
+        def stop(inputs_embeds, **_arguments):
+            raise Encoded(inputs_embeds)
+
+        with pytest.MonkeyPatch.context() as patched, pytest.raises(Encoded) as found:
+            patched.setattr(self.model.model.language_model, "forward", stop)
+            self.forward(**inputs)
+        return found.value.args[0]
+
+
+def test_an_encoder_that_runs_before_the_prefill(qwen2_audio, monkeypatch) -> None:
+    document = Preparation(qwen2_audio)(
+        SpeechSample(
+            uid="u", audio=None, transcript="the fox", words=[WordTiming("the", 0, 1), WordTiming("fox", 1, 2)]
+        ),
+        "what?",
+        speech(2),
+    )
+
+    def record() -> str:
+        generation = {"max_new_tokens": 3, "do_sample": False}
+        (made,) = PairedRuns(qwen2_audio, settings={})([document], [speech(2)], generation)
+        return made.to_json()
+
+    expected = record()
+    monkeypatch.setattr(qwen2_audio.model, "generate", EncodesFirst(qwen2_audio.model))
+    assert record() == expected
 
 
 @pytest.mark.parametrize("seconds", [1.3, 35, 60.001])

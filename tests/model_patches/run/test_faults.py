@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import weakref
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -74,9 +75,9 @@ def _no_sentence_bert():
 def make(qwen2_audio):
     """Return a session; its ``ran`` lists what was really run, in order."""
 
-    def build(batch_size: int = 1, dumps: Dumps | None = None, **options) -> Session:
+    def build(batch_size: int = 1, keepers: Sequence[Dumps] = (), **options) -> Session:
         options = AlasOptions(**{"reference": "words", **options})
-        session = Session(qwen2_audio, options, {"model": "tiny"}, batch_size=batch_size, dumps=dumps)
+        session = Session(qwen2_audio, options, {"model": "tiny"}, batch_size=batch_size, keepers=keepers)
         session.ran = []
         finish = session._finish
         session._finish = lambda batch: finish(batch) or session.ran.extend(item.uid for item in batch)
@@ -295,7 +296,7 @@ def no_writing(monkeypatch):
 @pytest.mark.parametrize("number", NO_ROOM)
 def test_no_room_for_similarities(make, undisturbed, tmp_path, log, no_writing, number) -> None:
     no_writing(number)
-    assert texts(run(make(dumps=Dumps(tmp_path, "date", 2)), SAMPLES)) == undisturbed
+    assert texts(run(make(keepers=[Dumps(tmp_path, "date", 2)]), SAMPLES)) == undisturbed
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(f"similarities of d0 could not be kept in {tmp_path}" in line for line in log)
 
@@ -306,7 +307,7 @@ def test_a_disk_that_fills_up_while_similarities_are_written(make, undisturbed, 
         return open("/dev/full", mode)
 
     monkeypatch.setattr(os, "fdopen", full)
-    assert texts(run(make(dumps=Dumps(tmp_path, "date", 2)), SAMPLES)) == undisturbed
+    assert texts(run(make(keepers=[Dumps(tmp_path, "date", 2)]), SAMPLES)) == undisturbed
     assert not [path for path in tmp_path.rglob("*") if path.is_file()], "nothing half written is left"
 
 

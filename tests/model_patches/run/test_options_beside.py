@@ -59,17 +59,26 @@ def test_batches_move_no_layer_map(make) -> None:
             np.testing.assert_allclose(batched.layer_maps["words"][name], values, rtol=2e-3, atol=1e-6)
 
 
-def test_salmonn_has_layer_maps(make, salmonn) -> None:
-    (record,) = run(make(adapter=salmonn, layer_map=True), [sample("a", seconds=3)])
+def test_batches_move_no_lens(make) -> None:
+    for single, batched in zip(run(make(1, lens=20), SAMPLES), run(make(4, lens=20), SAMPLES), strict=True):
+        assert batched.lens.top_tokens == single.lens.top_tokens
+        for name, values in single.reference_sums["words"]["lens"].items():
+            np.testing.assert_array_equal(batched.reference_sums["words"]["lens"][name], values)
+
+
+def test_salmonn_has_both(make, salmonn) -> None:
+    (record,) = run(make(adapter=salmonn, layer_map=True, lens=10), [sample("a", seconds=3)])
     assert record.skipped is None
     assert record.layer_maps["words"]["both"].shape == (record.num_layers,) * 2
+    assert record.lens.found.shape == (record.num_layers, 4)
 
 
 def test_a_journal_serves_runs_of_the_same_options(make, tmp_path) -> None:
-    first = run(make(layer_map=True, journal=str(tmp_path)), SAMPLES[:1])
-    again = run(make(layer_map=True, journal=str(tmp_path)), SAMPLES[:1])
+    options = {"layer_map": True, "lens": 10, "journal": str(tmp_path)}
+    first, again = run(make(**options), SAMPLES[:1]), run(make(**options), SAMPLES[:1])
     assert first[0].to_json() == again[0].to_json()
-    assert run(make(journal=str(tmp_path)), SAMPLES[:1])[0].layer_maps == {}
+    (other,) = run(make(journal=str(tmp_path)), SAMPLES[:1])
+    assert other.layer_maps == {} and other.lens is None
 
 
 def test_probe_makes_a_layer_map(qwen2_audio) -> None:
@@ -85,7 +94,15 @@ def test_probe_makes_a_layer_map(qwen2_audio) -> None:
     assert score_record(record).layer_map["hits"].shape == (record.num_layers,) * 2
 
 
-@pytest.mark.parametrize(("options", "message"), [({"layer_map": "yes"}, "alas_layer_map must be true or false")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layer_map": "yes"}, "alas_layer_map must be true or false"),
+        ({"lens": True}, "alas_lens must be a number of tokens, such as 10"),
+        ({"lens": -1}, "from 0 to 1000, got -1"),
+        ({"lens": 1001}, "from 0 to 1000"),
+    ],
+)
 def test_options_that_cannot_be(options, message) -> None:
     with pytest.raises(FatalError, match=message):
         AlasOptions(**options)

@@ -525,7 +525,8 @@ def test_whisper_that_finds_nothing(make) -> None:
 def test_similarities_of_the_first_documents_are_kept(qwen2_audio, tmp_path, log) -> None:
     from alas_metric import score_pair
     from alas_metric.results.dumps import read_dump
-    from model_patches.run.dumping import Dumps
+    from alas_metric.results.states import read_states
+    from model_patches.run.dumping import Dumps, StateFiles
 
     documents = [
         sample("a", seconds=0.02),
@@ -539,7 +540,7 @@ def test_similarities_of_the_first_documents_are_kept(qwen2_audio, tmp_path, log
             AlasOptions(reference="words", **options),
             {},
             batch_size=batch_size,
-            dumps=dumps,
+            keepers=[dumps, StateFiles(tmp_path / str(batch_size), "date", 2)],
         )
 
     for batch_size in (1, 3):
@@ -560,7 +561,17 @@ def test_similarities_of_the_first_documents_are_kept(qwen2_audio, tmp_path, log
             )
             assert np.mean(again.paths["raw"] == record.paths["raw"]) > 0.9, "the same similarities but for rounding"
 
-        for path in files:
+        states = sorted((tmp_path / str(batch_size) / "date_states_task").glob("*.npz"))
+        assert [path.name for path in states] == [path.name for path in files]
+        for path, record in zip(states, records[1:3], strict=True):
+            found = read_states(path)
+            assert found.record.to_json() == record.to_json()
+            shape = (record.num_layers, record.num_words)
+            assert found.words.shape == found.audio.shape and found.words.shape[:2] == shape
+            logs = np.log10(np.linalg.norm(found.audio, axis=-1) / np.linalg.norm(found.words, axis=-1)).sum(axis=-1)
+            np.testing.assert_allclose(logs, record.reference_sums["words"]["norm_ratio"]["sum"], atol=0.02)
+
+        for path in (*files, *states):
             path.unlink()
         run(session(batch_size, journal=str(tmp_path / f"journal{batch_size}")), documents)
         assert not list((tmp_path / str(batch_size)).rglob("*.npz"))

@@ -1,0 +1,141 @@
+"""Several sources of word times in the records of one run: how far they are apart, and the scores by each."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from alas_metric.corpus.aggregate import summarise
+from alas_metric.corpus.answer_filter import THRESHOLD, kept
+from alas_metric.corpus.significance import HEADLINES
+from alas_metric.document.agreement import FAR, border_distances, far_words
+from alas_metric.document.record import AlignmentRecord
+from alas_metric.document.scores import DocumentScores, score_record
+from alas_metric.numbers import number
+from alas_metric.results.runs import Run, every_record
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far two sources of word times are apart over the documents that hold both.
+
+    Args:
+        first: name of the one.
+        second: name of the other.
+        documents: how many hold both.
+        borders: how many borders between words these have.
+        median: distance of the borders in seconds, None without any.
+        p95: below which 95 % of them are.
+        far: share of the words with a border that is more than `agreement.FAR` away.
+    """
+
+    first: str
+    second: str
+    documents: int
+    borders: int
+    median: float | None
+    p95: float | None
+    far: float | None
+
+
+@dataclass(frozen=True)
+class References:
+    """The sources of a run's word times side by side.
+
+    Args:
+        names: of the sources, the primary one of most documents first.
+        distances: of each pair.
+        documents: how many kept documents hold all sources.
+        values: headlines over these documents, by source and key of `METRICS`.
+    """
+
+    names: list[str]
+    distances: list[Distance]
+    documents: int
+    values: dict[str, dict[str, Any]]
+
+
+def read_references(run: Run, documents: Sequence[DocumentScores], threshold: float = THRESHOLD) -> References | None:
+    """Return the sources of a run's word times side by side, None where its records hold only one.
+
+    Args:
+        run: see `find_runs`.
+        documents: scores of its documents, as far as they were read; those that are skipped do not enter.
+        threshold: of the answer filter.
+
+    Raises:
+        OSError: If the samples cannot be read.
+    """
+    wanted = {scores.uid for scores in documents if scores.skipped is None}
+    if not any(scores.reference_disagreement is not None for scores in documents):
+        return None
+    return compare_references((record for record in every_record(run) if record.uid in wanted), threshold)
+
+
+def compare_references(records: Iterable[AlignmentRecord], threshold: float = THRESHOLD) -> References:
+    """Return the sources of the records' word times side by side.
+
+    Args:
+        records: of a run; skipped ones do not enter.
+        threshold: of the answer filter.
+    """
+    borders: dict[tuple[str, str], list[np.ndarray]] = {}
+    by_source: dict[str, list[DocumentScores]] = {}
+    primary: list[str] = []
+    for record in (each for each in records if each.skipped is None):
+        primary.append(record.reference)
+        for pair in itertools.combinations(sorted(record.references), 2):
+            distances = border_distances(*(record.references[name] for name in pair))
+            borders.setdefault(pair, []).append(distances)
+        for name in record.references:
+            by_source.setdefault(name, []).append(score_record(record, name))
+    names = sorted(by_source, key=lambda name: (-primary.count(name), name))
+    uids = [{scores.uid for scores in each if kept(scores, threshold)} for each in by_source.values()]
+    common = set.intersection(*uids) if uids else set()
+    values = {
+        name: summarise([scores for scores in by_source[name] if scores.uid in common], threshold, HEADLINES)
+        for name in names
+    }
+    pairs = [(pair, tuple(sorted(pair))) for pair in itertools.combinations(names, 2)]
+    distances_of = [_distance(*pair, borders[key]) for pair, key in pairs if key in borders]
+    return References(names, distances_of, len(common), values)
+
+
+def _distance(first: str, second: str, by_document: Sequence[np.ndarray]) -> Distance:
+    distances = np.concatenate(by_document)
+    median, p95 = (float(value) for value in np.percentile(distances, [50, 95])) if len(distances) else (None, None)
+    words = np.concatenate([far_words(each) for each in by_document if len(each)] or [np.zeros(0)])
+    far = float(words.mean()) if len(words) else None
+    return Distance(first, second, len(by_document), len(distances), median, p95, far)
+
+
+DISTANCE_HEADS = ("reference", "other", "documents", "borders", "median, ms", "95 %, ms", f"words beyond {FAR:g} s")
+
+
+def distance_cells(found: References) -> list[list[str]]:
+    """Return a row of `DISTANCE_HEADS` for each pair of sources."""
+    return [
+        [each.first, each.second, str(each.documents), str(each.borders)]
+        + [number(None if value is None else 1000 * value) for value in (each.median, each.p95)]
+        + ["N/A" if each.far is None else f"{100 * each.far:.1f} %"]
+        for each in found.distances
+    ]
+
+
+def value_heads(found: References) -> list[str]:
+    """Return the headings of `value_cells`."""
+    return ["metric", *found.names]
+
+
+def value_cells(found: References) -> list[list[str]]:
+    """Return a row for each headline that is defined: its value by each source."""
+    rows = [[key, *(number(found.values[name][key]) for name in found.names)] for key in HEADLINES]
+    return [row for row, key in zip(rows, HEADLINES, strict=True) if _any(found, key)]
+
+
+def _any(found: References, key: str) -> bool:
+    return any(found.values[name][key] is not None for name in found.names)

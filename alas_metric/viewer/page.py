@@ -95,7 +95,7 @@ def _index(runs: Sequence[ViewedRun]) -> dict[str, Any]:
     ramp = (SIMILARITY(range(_COLOURS), bytes=True)[:, :3]).tolist()
     return {
         "task": runs[0].run.task,
-        "forms": FORMS,
+        "forms": [form for form in FORMS if any(form in viewed.skill for viewed in runs)],
         "colours": {"ramp": ramp, "found": FOUND, "reference": REFERENCE},
         "runs": [
             {"name": name, "layers": viewed.num_layers, "skill": viewed.skill}

@@ -14,18 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 from run_folders import write_run
-from viewed_runs import SIZES, TASK, keep, make_document, write_viewed_run
+from viewed_runs import SIZES, TASK, keep, make_document, viewed, write_viewed_run
 
 from alas_metric.commands.main import main
 from alas_metric.results.runs import find_runs
 from alas_metric.viewer.page import names, viewer_page
-from alas_metric.viewer.reading import view_run
 
 HOSTILE = """<script>fail('x')</script><img src=http://evil.example/x onerror="fail('y')">"'&{{ 7*7 }}</script>"""
 
 
 def page_of(*folders: Path) -> str:
-    return viewer_page([view_run(run, runs=len(folders)) for folder in folders for run in find_runs(folder)])
+    return viewer_page([viewed(folder, runs=len(folders)) for folder in folders])
 
 
 class Elements(HTMLParser):
@@ -98,9 +97,8 @@ def test_blocks_are_those_of_the_index(folders: tuple[Path, Path]) -> None:
 
 
 def test_runs_of_one_model_are_told_apart_by_their_dates(folders: tuple[Path, Path]) -> None:
-    [run] = find_runs(folders[0])
-    viewed = view_run(run)
-    assert names([viewed, viewed]) == ["first 20260101_120000"] * 2
+    found = viewed(folders[0])
+    assert names([found, found]) == ["first 20260101_120000"] * 2
 
 
 @pytest.fixture(scope="module")

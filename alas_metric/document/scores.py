@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +14,11 @@ from alas_metric.document.measures import MEASURES
 from alas_metric.document.record import CONFIDENCE, AlignmentRecord
 from alas_metric.document.timeline import Timeline
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class DocumentScores:
     """Scores of one document.
 
@@ -54,6 +58,34 @@ class DocumentScores:
     reference_disagreement: float | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     layer_map: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def num_layers(self) -> int:
+        """Number L + 1 of layers with entry 0, 0 without columns."""
+        return len(next(iter(self.columns.values()), ()))
+
+    def plot(self, key: str = "alas_skill") -> Figure:
+        """Draw a metric of this document over layers.
+
+        Args:
+            key: a metric that has a value in every layer.
+
+        Raises:
+            ValueError: If it is undefined for this document.
+        """
+        from alas_metric.corpus.documents import document_curve
+        from alas_metric.figures.figures import layer_curves, titled
+
+        return titled(layer_curves(document_curve(self, key), key), self.uid)
+
+    def __repr__(self) -> str:
+        what = f"skipped: {self.skipped}" if self.skipped else f"{self.num_layers} layers, {len(self.columns)} columns"
+        return f"DocumentScores({self.uid!r}, {what})"
+
+    def _repr_html_(self) -> str:
+        from alas_metric.notebook.html import scores_html
+
+        return scores_html(self)
 
 
 def score_record(record: AlignmentRecord, reference: str | None = None) -> DocumentScores:

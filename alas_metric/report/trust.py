@@ -10,10 +10,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from alas_metric.corpus.aggregate import summarise
+from alas_metric.corpus.documents import document_value
 from alas_metric.corpus.metrics import METRICS, RANKING
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.figures.figures import document_scatter
-from alas_metric.report.run_report import Report, document_value
+from alas_metric.report.run_report import Report
 
 TRUST = ("reference_confidence", "reference_disagreement")
 """The values of documents, and metrics of runs, that tell it."""

@@ -3,6 +3,7 @@
 The harness writes ``<output_path>/<model>/<date>_results.json`` and, with ``--log_samples``,
 ``<date>_samples_<task>.jsonl``, whose responses are alignment records. A run that was killed leaves no
 results but may leave samples. With nothing changed, the values are exactly those of the run's own results.
+Of runs that were shared (`alas_metric.sharing`) there is ``<date>_records_<task>.parquet`` instead.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ LOCAL_COPY = "(local copy)"
 MAX_LINE_CHARACTERS = 3 * MAX_CHARACTERS
 """A logged sample holds its record twice."""
 MAX_RESULTS_BYTES = 2**26
-_SAMPLES = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl", re.DOTALL)
+MAX_GROUP_BYTES = 2**30
+"""Of a row group of shared records, unpacked."""
+_RECORDS_AT_ONCE = 16
+_SAMPLES = (
+    re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl", re.DOTALL),
+    re.compile(r"(?P<date>.+?)_records_(?P<task>.+)\.parquet", re.DOTALL),
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Run:
         model: name of the model's folder.
         task: name of the task.
         date: the run's id in its file names.
-        samples: the logged samples.
+        samples: the logged samples, or the records of a shared run.
         results: the aggregated results, None if the run was killed before.
     """
 
@@ -136,12 +143,13 @@ def find_runs(folder: Path, date: str | None = None, task: str | None = None) ->
 
 def _sample_files(folder: Path) -> list[Path]:
     """Return the sample files in the folder and one level below."""
-    return [path for pattern in ("*.jsonl", "*/*.jsonl") for path in folder.glob(pattern) if path.is_file()]
+    patterns = (f"{depth}*.{ending}" for depth in ("", "*/") for ending in ("jsonl", "parquet"))
+    return [path for pattern in patterns for path in folder.glob(pattern) if path.is_file()]
 
 
 def _run(samples: Path) -> Run | None:
     """Return the run of a sample file, None if it is another file."""
-    match = _SAMPLES.fullmatch(samples.name)
+    match = next((found for pattern in _SAMPLES if (found := pattern.fullmatch(samples.name))), None)
     if match is None or match["task"] in (".", ".."):
         return None
     results = samples.with_name(f"{match['date']}_results.json")
@@ -215,7 +223,21 @@ def every_record(run: Run) -> Iterator[AlignmentRecord]:
     Raises:
         OSError: If the samples cannot be read.
     """
-    yield from (record for _, record in _read_records(run.samples, []) if isinstance(record, AlignmentRecord))
+    return (record for _, record in labelled_records(run) if isinstance(record, AlignmentRecord))
+
+
+def labelled_records(run: Run) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
+    """Yield a label and the record of every document, or why it has none.
+
+    Raises:
+        OSError: If the samples cannot be read.
+    """
+    return _read_records(run.samples, [])
+
+
+def records_file(folder: Path, run: Run) -> Path:
+    """Return the file of a run's records in the folder of a model, where it is shared."""
+    return folder / f"{run.date}_records_{run.task}.parquet"
 
 
 def score_run(
@@ -272,6 +294,9 @@ def read_results(run: Run) -> Any:
 
 def _read_records(path: Path, messages: list[str]) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
     """Yield a label and the record of every sample, or why it is none; report lines without one."""
+    if path.suffix == ".parquet":
+        yield from _read_shared(path)
+        return
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(_lines(lines), start=1):
             if not line.strip():
@@ -284,6 +309,27 @@ def _read_records(path: Path, messages: list[str]) -> Iterator[tuple[str, Alignm
                 messages.append(f"{path.name}: line {number} left out: {error} (was the run killed while writing?)")
                 continue
             yield label, _record(text)
+
+
+def _read_shared(path: Path) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
+    """Yield the same of a shared run.
+
+    Raises:
+        ValueError: If the file is no such table, or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            sizes = [file.metadata.row_group(place).total_byte_size for place in range(file.num_row_groups)]
+            if max(sizes, default=0) > MAX_GROUP_BYTES:
+                raise ValueError(f"{path.name}: {max(sizes)} bytes at once; at most {MAX_GROUP_BYTES} are read")
+            for batch in file.iter_batches(_RECORDS_AT_ONCE, columns=["uid", "record"]):
+                for row in batch.to_pylist():
+                    yield printable(str(row["uid"])[:80]), _record(row["record"])
+    except (pa.ArrowException, KeyError) as error:
+        raise ValueError(f"{path.name} holds no records of a shared run, or is damaged: {error}") from None
 
 
 def _lines(file: TextIO) -> Iterator[str]:

@@ -115,7 +115,7 @@ class PairedRuns:
         for row, (document, measurement) in enumerate(zip(documents, measurements, strict=True)):
             answers = (cut(audio_answers[row], until), cut(text_answers[row], until))
             lens = readers[row].table(self.adapter.token_text) if readers else None
-            records.append(self._record(document, measurement, *answers, lens))
+            records.append(self._record(document, measurement, text.words[row], *answers, lens))
             if keep is not None:
                 keep(row, records[-1], measurement)
         return records
@@ -147,6 +147,7 @@ class PairedRuns:
         self,
         document: Prepared,
         measurement: Measurement,
+        words: Sequence[Sequence[int]],
         audio_answer: str,
         text_answer: str,
         lens: LensTable | None,
@@ -159,6 +160,7 @@ class PairedRuns:
             transcript_source=document.transcript_source,
             instruction=document.instruction,
             target=sample.target,
+            num_tokens=[len(tokens) for tokens in words],
             lens=lens,
             settings=self.all_settings
             | dict(document.settings)

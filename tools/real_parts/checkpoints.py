@@ -99,6 +99,7 @@ def main() -> None:
         if name not in [one["adapter"] for one in found]:
             model = load_adapter(copy.deepcopy(plain), file)
             found.append({"adapter": name, **measured(model, tokenizer, heard)})
+            found.sort(key=lambda one: one["adapter"])
             arguments.output.write_text(json.dumps(found, indent=1) + "\n")
     print("\n".join(tables(found)))
 

@@ -349,9 +349,10 @@ class EncodesFirst:
         def stop(inputs_embeds, **_arguments):
             raise Encoded(inputs_embeds)
 
-        with pytest.MonkeyPatch.context() as patched, pytest.raises(Encoded) as found:
+        with pytest.MonkeyPatch.context() as patched:
             patched.setattr(self.model.model.language_model, "forward", stop)
-            self.forward(**inputs)
+            with pytest.raises(Encoded) as found:
+                self.forward(**inputs)
         return found.value.args[0]
 
 

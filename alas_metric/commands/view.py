@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alas_metric.commands.shared import (
+    add_confidence_option,
     add_scoring_options,
     add_task_option,
     output_folder,
@@ -14,7 +15,7 @@ from alas_metric.commands.shared import (
     write_files,
 )
 from alas_metric.errors import FatalError
-from alas_metric.results.runs import Run, find_runs
+from alas_metric.results.runs import Run, find_runs, read_run
 
 
 def add_parser(subparsers: Any) -> None:
@@ -31,6 +32,7 @@ def add_parser(subparsers: Any) -> None:
     view.add_argument("--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest")
     add_task_option(view)
     add_scoring_options(view)
+    add_confidence_option(view)
     view.add_argument("--output", type=Path, metavar="FOLDER", help="default: alas_view in the first RUN_DIR")
     view.set_defaults(func=_view)
 
@@ -44,12 +46,14 @@ def _view(arguments: argparse.Namespace) -> int:
     written = 0
     for name, runs in _pages(arguments).items():
         try:
-            viewed = [view_run(run, arguments.threshold, arguments.reference, len(runs)) for run in runs]
+            found = [read_run(run, arguments.reference, arguments.min_confidence) for run in runs]
+            options = (arguments.threshold, arguments.reference, len(runs))
+            viewed = [view_run(each.run, each.documents, *options) for each in found]
         except (OSError, ValueError) as error:
             report([f"{name}: {error}"])
             continue
-        for each in viewed:
-            report(f"{each.run.model}: {message}" for message in each.messages)
+        for scored, shown in zip(found, viewed, strict=True):
+            report(f"{shown.run.model}: {message}" for message in (*scored.messages, *shown.messages))
         write_files(output, {f"{name}.html": viewer_page(viewed)})
         written += 1
     if not written:

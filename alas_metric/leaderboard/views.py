@@ -60,7 +60,7 @@ def _view(name: str, entries: Sequence[Entry], threshold: float, reference: str 
         f"{group} of {entry.model}": uids for entry in entries for group, uids in _groups(entry, threshold).items()
     }
     only = {uid for uids in groups.values() for uid in uids}
-    runs = [view_run(entry.run, threshold, reference, len(entries), only) for entry in entries]
+    runs = [view_run(entry.run, entry.documents, threshold, reference, len(entries), only) for entry in entries]
     layer = entries[0].layers["best_layer"]["layer"]
     file = quote(name)
     links = [(group, [(uid, file + address(uid, layer)) for uid in uids]) for group, uids in groups.items()]

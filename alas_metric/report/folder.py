@@ -60,8 +60,8 @@ def write_words(words: Words, folder: Path) -> None:
 
 def _write_view(report: Report, path: Path) -> None:
     """Write the page of the documents that the summary names."""
-    page = viewer_page([view_run(report.run, report.threshold, report.reference, only=report.examples)])
-    path.write_text(page, encoding="utf-8")
+    viewed = view_run(report.run, report.documents, report.threshold, report.reference, only=report.examples)
+    path.write_text(viewer_page([viewed]), encoding="utf-8")
 
 
 def _write_pictures(report: Report, folder: Path) -> Iterator[tuple[str, Path]]:

@@ -72,10 +72,10 @@ def names(runs: Sequence[ViewedRun]) -> list[str]:
 
 
 def _policy(script: str, style: str) -> str:
-    """Return a policy that lets a page run this script, take this style, and play what it holds; and nothing else."""
+    """Return a policy that lets a page run this script and take this style, and nothing else."""
     return (
         f"default-src 'none'; script-src 'sha256-{_digest(script)}'; style-src 'sha256-{_digest(style)}'; "
-        "img-src data:; media-src blob:; base-uri 'none'; form-action 'none'"
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -95,7 +95,7 @@ def _index(runs: Sequence[ViewedRun]) -> dict[str, Any]:
     ramp = (SIMILARITY(range(_COLOURS), bytes=True)[:, :3]).tolist()
     return {
         "task": runs[0].run.task,
-        "forms": FORMS,
+        "forms": [form for form in FORMS if any(form in viewed.skill for viewed in runs)],
         "colours": {"ramp": ramp, "found": FOUND, "reference": REFERENCE},
         "runs": [
             {"name": name, "layers": viewed.num_layers, "skill": viewed.skill}

@@ -74,7 +74,8 @@ class ViewedRun:
         run: where it comes from.
         num_layers: entries L + 1 of the hidden states, 0 without documents.
         documents: by id, in the order of the samples.
-        skill: by form, of all kept documents together: a value for each layer, None where undefined.
+        skill: by form that records hold, of all kept documents together: a value for each layer, None where undefined,
+            empty where it is not known.
         left_out: how many documents cannot be shown, by cause.
         messages: what was odd.
     """
@@ -89,6 +90,7 @@ class ViewedRun:
 
 def view_run(
     run: Run,
+    documents: Sequence[DocumentScores],
     threshold: float = THRESHOLD,
     reference: str | None = None,
     runs: int = 1,
@@ -98,6 +100,7 @@ def view_run(
 
     Args:
         run: see `find_runs`.
+        documents: its scores, see `read_run`.
         threshold: of the answer filter.
         reference: name of the word timestamps that are shown first, each record's primary ones by default.
         runs: how many share the page.
@@ -108,27 +111,25 @@ def view_run(
         OSError: If the samples cannot be read.
     """
     keeper = _Keeper(run, runs)
-    documents: dict[str, ViewedDocument] = {}
-    left_out: Counter[str] = Counter()
-    items: list[Item] = []
+    scored = {scores.uid: scores for scores in documents if scores.skipped is None}
+    left_out = Counter(scores.skipped for scores in documents if scores.skipped is not None)
+    viewed: dict[str, ViewedDocument] = {}
     num_layers = 0
+    forms: set[str] = set()
     for record in every_record(run):
-        name = record.reference if reference is None else reference
-        if record.skipped is not None or name not in record.references:
-            left_out[record.skipped["cause"] if record.skipped else f"no reference {name}"] += 1
-            continue
-        scores = score_record(record, name)
-        if kept(scores, threshold):
-            items.append({"layers": record.num_layers, "columns": scores.columns})
-        num_layers = max(num_layers, record.num_layers)
-        if only is None or record.uid in only:
-            documents[record.uid] = _document(record, name, scores, threshold, *keeper.of(record))
-    if not documents:
+        if record.uid in scored and (only is None or record.uid in only):
+            name = record.reference if reference is None else reference
+            viewed[record.uid] = _document(record, name, scored[record.uid], threshold, *keeper.of(record))
+            num_layers = max(num_layers, record.num_layers)
+            forms |= record.paths.keys() & set(FORMS)
+    if not viewed:
         found = ", ".join(f"{cause} ({count})" for cause, count in sorted(left_out.items()))
-        raise ValueError(f"{run.samples.name} holds no document to be shown: {found or 'no alignment record'}")
-    skill = {form: _of_all(f"{RANKING}_{form}", items) for form in FORMS}
-    chosen = [] if only is None else [f"{len(documents)} chosen documents; alas view makes the page of all"]
-    return ViewedRun(run, num_layers, documents, skill, left_out, [*chosen, *keeper.messages])
+        raise ValueError(f"{run.samples.name} holds no document to be shown; left out: {found or 'none'}")
+    passing = [scores.columns for scores in documents if kept(scores, threshold)]
+    items: list[Item] = [{"layers": len(next(iter(each.values()))), "columns": each} for each in passing if each]
+    skill = {form: _of_all(f"{RANKING}_{form}", items) for form in FORMS if form in forms}
+    chosen = [] if only is None else [f"{len(viewed)} chosen documents; alas view makes the page of all"]
+    return ViewedRun(run, num_layers, viewed, skill, left_out, [*chosen, *keeper.messages])
 
 
 def _of_all(key: str, items: Sequence[Item]) -> list[float | None]:
@@ -189,20 +190,13 @@ def _document(
         "words": record.num_words,
         "seconds": round(record.num_frames * record.frame_seconds, 3),
         "skill": _rounded(document_value(scores, RANKING)),
-        "confidence": _rounded(_confidence(record, reference)),
+        "confidence": _rounded(scores.reference_confidence),
         "kept": kept(scores, threshold),
         "similarity": similarity is not None,
         "audio": audio is not None,
     }
     details = json_block(_details(record, reference, dump))
     return ViewedDocument(record.uid, record.transcript, record.speaker, summary, details, similarity, audio)
-
-
-def _confidence(record: AlignmentRecord, reference: str) -> float | None:
-    """Return how sure the source of the word times is, in the mean over the words; None where it does not say."""
-    values = record.word_values.get(reference, {}).get("confidence", [])
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if known else None
 
 
 def _details(record: AlignmentRecord, reference: str, dump: Dump | None) -> dict[str, Any]:

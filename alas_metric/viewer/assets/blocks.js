@@ -68,6 +68,10 @@ function standardise(row) {
 // The 1st and the 99.5th percentile: a few extreme values must not take the contrast from all others.
 function rangeOf(values) {
   const ordered = Float32Array.from(values).sort();
-  const at = (share) => ordered[Math.round(share * (ordered.length - 1))];
+  const at = (share) => {
+    const place = share * (ordered.length - 1);
+    const below = Math.floor(place);
+    return ordered[below] + (place - below) * ((ordered[below + 1] ?? ordered[below]) - ordered[below]);
+  };
   return [at(0.01), at(0.995)];
 }

@@ -1,61 +1,71 @@
-// The time at which everything stands. It runs with the speech, or without it as fast as speech would.
+// The time at which everything stands. It runs as fast as speech does, with the speech where the run kept it.
 
 class Clock {
   constructor(onTime, onState) {
-    this.audio = new Audio();
-    this.heard = false;
+    this.onTime = onTime;
+    this.onState = onState;
+    this.context = null; // browsers let a page make sound only after somebody asked for it
+    this.speech = null;
+    this.source = null;
+    this.runs = 0; // counts starts and stops, so that a tick knows whether it belongs to the last one
     this.playing = false;
     this.duration = 0;
     this.time = 0;
-    this.onTime = onTime;
-    this.onState = onState;
-    this.audio.addEventListener("ended", () => this.finish());
   }
 
+  // Bytes of a sound file or null, and seconds.
   load(bytes, duration) {
     this.pause();
-    if (this.heard) URL.revokeObjectURL(this.audio.src);
-    this.heard = bytes !== null;
-    if (this.heard) this.audio.src = URL.createObjectURL(new Blob([bytes], { type: "audio/flac" }));
-    else this.audio.removeAttribute("src");
+    this.bytes = bytes;
+    this.speech = null;
     this.duration = duration;
     this.seek(0);
   }
 
   async play() {
     if (this.time >= this.duration - 0.02) this.seek(0);
+    this.runs += 1;
+    const run = this.runs;
     this.playing = true;
     this.onState(true);
-    if (this.heard) {
-      try {
-        await this.audio.play();
-      } catch (error) {
-        if (error.name === "AbortError") return;
-        this.heard = false; // this browser cannot play it: the cursor runs alone
-      }
-    }
-    if (!this.playing) return;
+    if (this.bytes !== null) await this.decode();
+    if (run !== this.runs) return;
+    this.sound();
     const began = performance.now() - 1000 * this.time;
     const tick = () => {
-      if (!this.playing) return;
-      this.time = Math.min(this.heard ? this.audio.currentTime : (performance.now() - began) / 1000, this.duration);
+      if (run !== this.runs) return;
+      this.time = Math.min((performance.now() - began) / 1000, this.duration);
       this.onTime(this.time);
-      if (this.time >= this.duration && !this.heard) this.pause();
+      if (this.time >= this.duration) this.pause();
       else requestAnimationFrame(tick);
     };
     tick();
   }
 
-  pause() {
-    this.playing = false;
-    this.audio.pause();
-    this.onState(false);
+  async decode() {
+    this.context ??= new AudioContext();
+    try {
+      this.speech ??= await this.context.decodeAudioData(this.bytes.slice().buffer);
+    } catch {
+      this.bytes = null; // this browser cannot play it: the cursor runs alone
+    }
   }
 
-  finish() {
-    this.pause();
-    this.time = this.duration;
-    this.onTime(this.time);
+  sound() {
+    if (this.speech === null || this.time >= this.speech.duration) return;
+    this.context.resume();
+    this.source = this.context.createBufferSource();
+    this.source.buffer = this.speech;
+    this.source.connect(this.context.destination);
+    this.source.start(0, this.time);
+  }
+
+  pause() {
+    this.runs += 1;
+    this.playing = false;
+    this.source?.stop();
+    this.source = null;
+    this.onState(false);
   }
 
   toggle() {
@@ -65,10 +75,9 @@ class Clock {
 
   seek(time) {
     const going = this.playing;
-    if (going && !this.heard) this.playing = false;
+    if (going) this.pause();
     this.time = Math.min(Math.max(time, 0), this.duration);
-    if (this.heard) this.audio.currentTime = this.time;
     this.onTime(this.time);
-    if (going && !this.heard) this.play();
+    if (going) this.play();
   }
 }

@@ -198,6 +198,7 @@ class Panel {
       const tick = document.createElement("span");
       tick.textContent = `${(count * step).toFixed(step < 1 ? 1 : 0)} s`;
       tick.style.left = `${(100 * count * step) / this.duration}%`;
+      tick.classList.toggle("end", count * step > 0.96 * this.duration);
       ticks.push(tick);
     }
     field.replaceChildren(...ticks);

@@ -20,8 +20,7 @@ class Viewer {
   }
 
   makeForms() {
-    const known = this.index.forms.filter((form) => this.index.runs.some((run) => run.skill[form]?.some((each) => each !== null)));
-    this.forms = known.length ? known : ["raw"];
+    this.forms = this.index.forms;
     this.form = this.forms[this.forms.length - 1];
     this.element("forms").append(...this.forms.map((form) => {
       const label = document.createElement("label");

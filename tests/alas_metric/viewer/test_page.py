@@ -14,18 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 from run_folders import write_run
-from viewed_runs import SIZES, TASK, keep, make_document, write_viewed_run
+from viewed_runs import SIZES, TASK, keep, make_document, viewed, write_viewed_run
 
 from alas_metric.commands.main import main
 from alas_metric.results.runs import find_runs
 from alas_metric.viewer.page import names, viewer_page
-from alas_metric.viewer.reading import view_run
 
 HOSTILE = """<script>fail('x')</script><img src=http://evil.example/x onerror="fail('y')">"'&{{ 7*7 }}</script>"""
 
 
 def page_of(*folders: Path) -> str:
-    return viewer_page([view_run(run, runs=len(folders)) for folder in folders for run in find_runs(folder)])
+    return viewer_page([viewed(folder, runs=len(folders)) for folder in folders])
 
 
 class Elements(HTMLParser):
@@ -72,7 +71,7 @@ def test_the_policy_allows_the_pages_own_code_and_no_request(folders: tuple[Path
     ]
     assert policy == (
         f"default-src 'none'; script-src 'sha256-{digests[0]}'; style-src 'sha256-{digests[1]}'; "
-        "img-src data:; media-src blob:; base-uri 'none'; form-action 'none'"
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
     assert "innerHTML" not in page.inside["script"][1]
     for tag, attributes in page.found:
@@ -98,9 +97,8 @@ def test_blocks_are_those_of_the_index(folders: tuple[Path, Path]) -> None:
 
 
 def test_runs_of_one_model_are_told_apart_by_their_dates(folders: tuple[Path, Path]) -> None:
-    [run] = find_runs(folders[0])
-    viewed = view_run(run)
-    assert names([viewed, viewed]) == ["first 20260101_120000"] * 2
+    found = viewed(folders[0])
+    assert names([found, found]) == ["first 20260101_120000"] * 2
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +157,17 @@ def test_what_cannot_stand_side_by_side_is_refused(folders: tuple[Path, Path], t
 # In a browser
 
 
+LISTEN = """
+window.heard = [];
+const { start } = AudioBufferSourceNode.prototype;
+AudioBufferSourceNode.prototype.start = function (when, offset) {
+  window.heard.push([offset, this.buffer.duration, Math.max(...this.buffer.getChannelData(0))]);
+  start.call(this, when, offset);
+};
+"""
+"""Notes what is played: from when on, of how many seconds, how loud at most."""
+
+
 class Opened:
     """A page in the browser, with everything that it says and asks for.
 
@@ -177,13 +186,14 @@ class Opened:
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.add_init_script(LISTEN)
         self.page.goto(path.as_uri() + fragment)
         self.page.wait_for_selector("body[data-number]", timeout=60_000)
 
     def close(self) -> None:
-        """Close it; it must have been silent, and have asked for nothing but itself and the speech in it."""
+        """Close it; it must have been silent, and have asked for nothing but itself."""
         assert self.said == []
-        assert [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+        assert len(self.requests) == 1 and self.requests[0].startswith("file:")
         self.page.close()
 
     def text(self, selector: str) -> str:
@@ -352,6 +362,9 @@ def test_the_cursor_runs_with_the_speech_and_without(one: Opened) -> None:
         play.click()
         one.until(lambda: not one.plays())
         assert one.time() == pytest.approx(LENGTH[uid], abs=1e-3), "it stops at the end"
+    heard = one.page.evaluate("window.heard")
+    assert len(heard) == 2, "of the document whose speech was kept"
+    assert np.allclose(heard, [[0.0, 10.0, 0.3], [9.5, 10.0, 0.3]], atol=0.02)
 
 
 @pytest.mark.slow

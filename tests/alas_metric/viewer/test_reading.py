@@ -12,24 +12,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from viewed_runs import SIZES, make_document, write_viewed_run
+from viewed_runs import SIZES, make_document, viewed, write_viewed_run
 
 from alas_metric import score_record
 from alas_metric.document.timeline import Timeline
 from alas_metric.results.dumps import audio_file, find_dumps
 from alas_metric.results.runs import find_runs
 from alas_metric.viewer import reading
-from alas_metric.viewer.reading import ViewedRun, view_run, word_seconds
+from alas_metric.viewer.reading import ViewedRun, word_seconds
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_viewed_run(tmp_path_factory.mktemp("runs") / "model")
-
-
-def viewed(folder: Path, **options: Any) -> ViewedRun:
-    [run] = find_runs(folder)
-    return view_run(run, **options)
 
 
 def details(found: ViewedRun, uid: str) -> dict[str, Any]:
@@ -94,8 +89,19 @@ def test_another_reference_is_shown_first(folder: Path) -> None:
     found = viewed(folder, reference="gold")
     assert details(found, "alpha")["reference"] == "gold"
     assert found.documents["alpha"].summary["skill"] != viewed(folder).documents["alpha"].summary["skill"]
-    with pytest.raises(ValueError, match=r"no document to be shown: no reference mfa \(3\), too_long \(1\)"):
+    with pytest.raises(ValueError, match="no document can be scored with 'mfa'"):
         viewed(folder, reference="mfa")
+
+
+def test_a_page_of_nothing_is_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"no document to be shown; left out: too_long \(1\)"):
+        viewed(folder, only=["nobody"])
+
+
+def test_chosen_documents_stand_before_the_curve_of_all(folder: Path) -> None:
+    found = viewed(folder, only=["beta"])
+    assert list(found.documents) == ["beta"] and found.skill == viewed(folder).skill
+    assert found.messages == ["1 chosen documents; alas view makes the page of all"]
 
 
 def test_confidence_is_the_mean_over_words(tmp_path: Path) -> None:

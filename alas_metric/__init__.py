@@ -67,6 +67,7 @@ from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import score_record
 from alas_metric.document.similarity import cosine_similarity, similarities
 from alas_metric.document.units import split_units
+from alas_metric.notebook.tables import read_run
 
 __version__ = "0.1.0"
 
@@ -76,6 +77,7 @@ __all__ = [
     "WordTiming",
     "cosine_similarity",
     "monotonic_alignment_search",
+    "read_run",
     "reference_path",
     "score_pair",
     "score_record",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # Controls (a terminal obeys them), line separators, marks that turn the direction of writing, halves of surrogate
@@ -36,7 +36,7 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
     """Return rows as CSV (RFC 4180); what is undefined is empty.
 
     Args:
@@ -47,10 +47,13 @@ def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> 
         Text whose lines end in CR LF: write it without translating them. NUL, which no reader of CSV agrees on and
         Python 3.10 does not write, becomes U+FFFD.
     """
-    if not (columns or rows):
+    if not columns:
+        rows = list(rows)
+        columns = list(rows[0]) if rows else []
+    if not columns:
         return ""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(columns or rows[0]))
+    writer = csv.DictWriter(text, list(columns))
     writer.writeheader()
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     return text.getvalue()

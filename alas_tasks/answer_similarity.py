@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,26 @@ from alas_metric.errors import UnobtainableError
 from alas_tasks.answers import strip_thinking
 
 DEFAULT_MODEL = "sentence-transformers/paraphrase-MiniLM-L6-v2"
+"""The authors' choice; it reads English."""
+MULTILINGUAL_MODEL = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"
+"""Of the same kind, for some fifty languages: the former knows no other script, and unrelated answers look alike."""
 
 Pair = tuple[str | None, str | None]
+
+
+def is_english(language: str) -> bool:
+    """Tell whether a code or name of a language means English.
+
+    Example:
+        >>> [is_english(language) for language in ("en", "en-GB", "English", "zh")]
+        [True, True, True, False]
+    """
+    return re.split("[-_]", language.lower())[0] in ("en", "english")
+
+
+def model_for(language: str) -> str:
+    """Return the model that compares answers about speech in a language, where none is named."""
+    return DEFAULT_MODEL if is_english(language) else MULTILINGUAL_MODEL
 
 
 class SentenceSimilarity:

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from alas_metric.document.units import split_units
+
 EMOTIONS: dict[str, tuple[str, ...]] = {
     "anger": ("anger", "angry", "angrily", "angered", "furious", "fury", "mad", "irate", "rage", "enraged"),
     "happiness": (
@@ -21,6 +23,8 @@ EMOTIONS: dict[str, tuple[str, ...]] = {
 }
 """The four classes with the words that name them. Frustration is another class and none of them."""
 
+FREE_OR_CONTAINED = "free_or_contained"
+"""The setting ``answers`` of a task whose free answers also agree where one is contained in the other."""
 _QUOTE = "\u2019"  # the typographic apostrophe of "isn't"
 _NEGATION = re.compile(
     r"(?:\b(?:not(?!\s+(?:only|just|merely)\b)|no|never|neither|nor|without|hardly|cannot|non|rather\s+than"
@@ -44,6 +48,27 @@ def strip_thinking(answer: str) -> str:
     answer = re.sub(r"<(think|thinking)>.*?</\1>", " ", answer, flags=re.DOTALL | re.IGNORECASE)
     answer = re.sub(r"^.*</think(?:ing)?>", " ", answer, flags=re.DOTALL | re.IGNORECASE)
     return re.sub(r"<think(?:ing)?>.*$", " ", answer, flags=re.DOTALL | re.IGNORECASE).strip()
+
+
+def contained(first: str, second: str) -> bool:
+    """Tell whether the words of the shorter of two answers stand in a row in the longer one.
+
+    Case and punctuation do not matter; an answer without a word is contained in none. It is no reading: "angry" is
+    contained in "not angry".
+
+    Example:
+        >>> contained("Boston.", "The train goes to Boston"), contained("a cat", "a black cat"), contained("", "Boston")
+        (True, False, False)
+    """
+    shorter, longer = sorted(map(_words, (first, second)), key=len)
+    places = range(len(longer) - len(shorter) + 1)
+    return bool(shorter) and any(longer[place : place + len(shorter)] == shorter for place in places)
+
+
+def _words(answer: str) -> list[str]:
+    """Return the words of an answer without case and punctuation, characters in scripts without spaces."""
+    texts = ("".join(filter(str.isalnum, _normalise(unit.text))) for unit in split_units(strip_thinking(answer)))
+    return [text for text in texts if text]
 
 
 def read_emotion(answer: str | None) -> str | None:

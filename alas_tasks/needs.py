@@ -117,6 +117,11 @@ def references(names: Iterable[str]) -> list[str | None]:
     return [_settings(task).get("reference") for task in of_group(names)]
 
 
+def languages(names: Iterable[str]) -> list[str]:
+    """Return the language of each task whose answers are compared by their meaning."""
+    return [_settings(task).get("language") or "en" for task in of_group(names) if _is_free(task)]
+
+
 def _settings(task: str) -> dict[str, Any]:
     """Return what a task's YAML file says in ``lmms_eval_specific_kwargs``, nothing where there is no such file."""
     try:

@@ -5,7 +5,8 @@ The functions ``doc_to_*`` are shared by every task's YAML. They read the standa
 
 - ``pre_prompt``, ``post_prompt``: put around the document's instruction, as in the harness's own tasks;
 - ``instruction``: the instruction itself, for tasks that ask every document the same;
-- ``answers``: ``free`` (default), ``option`` (a letter A to D), ``emotion``, or a list of labels;
+- ``answers``: ``free`` (default), ``free_or_contained`` (they also agree where one is contained in the other),
+  ``option`` (a letter A to D), ``emotion``, or a list of labels;
 - ``language``: the language spoken, ``en`` by default;
 - ``reference``: the word timestamps that the scores use, as the model argument ``alas_reference``, which overrides it.
 """
@@ -18,7 +19,7 @@ from typing import Any, NoReturn
 
 from alas_metric.document.paths import WordTiming
 from alas_metric.errors import FatalError
-from alas_tasks.answers import label_reader, read_emotion, read_option
+from alas_tasks.answers import FREE_OR_CONTAINED, label_reader, read_emotion, read_option
 from alas_tasks.audio import Audio
 
 
@@ -143,12 +144,14 @@ def answer_reader(answers: str | Sequence[str] | None) -> Callable[[str], str | 
     Raises:
         FatalError: For an unknown setting.
     """
-    if answers is None or answers == "free":
+    if answers is None or answers in ("free", FREE_OR_CONTAINED):
         return None
     if answers == "option":
         return read_option
     if answers == "emotion":
         return read_emotion
     if isinstance(answers, str) or not answers:
-        raise FatalError(f"answers must be free, option, emotion or a list of labels, got {answers!r}")
+        raise FatalError(
+            f"answers must be free, {FREE_OR_CONTAINED}, option, emotion or a list of labels, got {answers!r}"
+        )
     return label_reader([str(label) for label in answers])

@@ -6,7 +6,8 @@ families/       one file a family, salmonn/ with its model
 reference/      word timestamps
 run/            from the harness's requests to records: preparation, paired runs, journal, dumps
 harness/        the entry point, model wrappers, figures for loggers: all that touches lmms-eval
-probing.py      one utterance from Python
+probing.py      one utterance, or some, from Python
+training.py     the same every so many steps of a training
 doctor/         ``alas doctor``: what a run needs, and whether it is there
 cli.py          ``alas models``
 """
@@ -17,10 +18,14 @@ from importlib import import_module
 from typing import Any
 
 _PLACES = {
+    "AlasCallback": "model_patches.training",
     "FatalError": "alas_metric.errors",
+    "Probe": "model_patches.probing",
     "SkipDocument": "alas_metric.errors",
+    "Utterance": "model_patches.probing",
     "WhisperReference": "model_patches.reference.whisper_reference",
     "probe": "model_patches.probing",
+    "probe_all": "model_patches.probing",
 }
 __all__ = list(_PLACES)
 

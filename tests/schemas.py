@@ -8,7 +8,7 @@ from typing import Any
 def as_schema_1(data: dict[str, Any]) -> dict[str, Any]:
     """Return a record's JSON, of the schema written now, as schema 1 has it: two forms, frame hits in a field."""
     kinds = ("raw", "centred", "raw_chance", "centred_chance")
-    later = ("sums", "reference_sums", "word_values")
+    later = ("sums", "reference_sums", "word_values", "num_tokens")
     hits = {
         name: {form: sums["frame_hits"][form] for form in kinds[:2]} for name, sums in data["reference_sums"].items()
     }

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from alas_metric import __version__
-from alas_metric.commands import compare, completion, leaderboard, lens, picture, report, score, view
+from alas_metric.commands import compare, completion, export, leaderboard, lens, picture, report, score, view
 from alas_metric.errors import FatalError, last_words
 
-_COMMANDS = (score, report, picture, lens, view, leaderboard, compare, completion)
+_COMMANDS = (score, report, picture, lens, view, leaderboard, compare, export, completion)
 _OTHERS = "alas.commands"
 """Entry points by which the packages that build on this one add theirs: modules with ``add_parsers``."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alas_metric.commands.shared import (
-    add_confidence_option,
+    add_document_options,
     add_run_options,
     add_scoring_options,
     chosen_runs,
@@ -29,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_run_options(parser)
     add_scoring_options(parser)
-    add_confidence_option(parser)
+    add_document_options(parser)
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_report")
     parser.set_defaults(func=_report)
 
@@ -44,7 +44,8 @@ def _report(arguments: argparse.Namespace) -> int:
     written = 0
     for run in runs:
         try:
-            made = make_report(run, arguments.threshold, arguments.reference, arguments.min_confidence)
+            chosen = (arguments.threshold, arguments.reference, arguments.min_confidence, arguments.contained)
+            made = make_report(run, *chosen)
         except (OSError, ValueError) as error:
             report([f"{run.model}: {error}"])
             continue

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alas_metric.commands.shared import (
-    add_confidence_option,
+    add_document_options,
     add_run_options,
     add_scoring_options,
     chosen_runs,
@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
     )
     add_run_options(score)
     add_scoring_options(score)
-    add_confidence_option(score)
+    add_document_options(score)
     score.add_argument("--all", action="store_true", help="print every metric, not only the most wanted")
     score.add_argument("--json", type=Path, metavar="FILE", help="write all values, layers included, to this file")
     score.set_defaults(func=_score)
@@ -59,7 +59,8 @@ def _score(arguments: argparse.Namespace) -> int:
 def _try_run(run: Run, arguments: argparse.Namespace) -> RunScores | None:
     """Score one run; a broken file is reported and does not stop the others."""
     try:
-        scores = score_run(run, arguments.threshold, arguments.reference, arguments.min_confidence)
+        chosen = (arguments.threshold, arguments.reference, arguments.min_confidence, arguments.contained)
+        scores = score_run(run, *chosen)
     except (OSError, ValueError) as error:
         report([f"{run.model}: {error}"])
         return None
@@ -73,7 +74,7 @@ def _table(scores: RunScores, every: bool) -> Table:
     curves = dict((scores.values.get("layers") or {}).items())
     table = Table(
         title=Text(f"{run.model}  {run.task}  {run.date}  ({scores.documents} documents)"),
-        caption=Text("\n".join(filter(None, (scores.unkept or caution(curves), str(scores.values["signature"]))))),
+        caption=Text("\n".join(filter(None, (scores.unkept or caution(curves), scores.values["signature"])))),
     )
     table.add_column("metric", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -110,6 +111,7 @@ def _entry(scores: RunScores, arguments: argparse.Namespace) -> dict[str, Any]:
         "threshold": arguments.threshold,
         "reference": arguments.reference,
         "min_confidence": arguments.min_confidence,
+        "contained": arguments.contained,
         "documents": scores.documents,
         "verdict": scores.verdict,
         "values": scores.values,

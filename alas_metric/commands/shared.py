@@ -58,8 +58,13 @@ def chosen_runs(arguments: argparse.Namespace) -> list[Run]:
         raise FatalError(str(error)) from None
 
 
-def add_confidence_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--min-confidence``."""
+def add_document_options(parser: argparse.ArgumentParser) -> None:
+    """Add what decides which documents count, beside the threshold."""
+    parser.add_argument(
+        "--contained",
+        action="store_true",
+        help="also keep documents one of whose free answers is contained in the other (Boston; it goes to Boston)",
+    )
     parser.add_argument(
         "--min-confidence",
         type=float,

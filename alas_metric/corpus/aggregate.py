@@ -171,15 +171,11 @@ def _sums_item(sums: Sums, scores: DocumentScores, columns: Mapping[str, Any]) -
     names = [name for name in sums.columns if name != DOCUMENTS]
     if not columns.keys() >= set(names):
         return {}
-    item: Item = {"layers": _num_layers(scores), "columns": {name: columns[name] for name in names}}
+    item: Item = {"layers": scores.num_layers, "columns": {name: columns[name] for name in names}}
     if sums.is_mean:
         own = headline(np.broadcast_to(columns[names[0]], item["layers"]).tolist())
         item |= {} if own is None else {"score": own}
     return item
-
-
-def _num_layers(scores: DocumentScores) -> int:
-    return len(next(iter(scores.columns.values()), ()))
 
 
 def layer_items(
@@ -230,7 +226,7 @@ def layer_samples(keys: Iterable[str], items: Sequence[Item], resamples: int = R
 
 
 def _layers_item(_: str, scores: DocumentScores, columns: Mapping[str, Any], threshold: float) -> Item:
-    return {"layers": _num_layers(scores), "kept": kept(scores, threshold), "columns": dict(columns)}
+    return {"layers": scores.num_layers, "kept": kept(scores, threshold), "columns": dict(columns)}
 
 
 def _layers_value(_: str, items: Sequence[Item]) -> Brief:
@@ -368,9 +364,6 @@ def _recall_value(of: str, items: Sequence[Item]) -> float | None:
 
 def _kappa_value(_: str, items: Sequence[Item]) -> float | None:
     """Return Cohen's kappa of the two answers, None where it is undefined; one that cannot be read agrees with none."""
-    # Here, since it takes long and few tasks need it.
-    from sklearn.metrics import cohen_kappa_score
-
     runs = ("audio", "text")
     readings = [
         [f"unreadable {run}" if labels[run] is None else f"label {labels[run]}" for labels in _answers_of(items)]
@@ -378,6 +371,9 @@ def _kappa_value(_: str, items: Sequence[Item]) -> float | None:
     ]
     if len(set(readings[0] + readings[1])) < 2:
         return None  # one label for everything: chance agrees as well
+    # Here, since it takes long and few tasks need it.
+    from sklearn.metrics import cohen_kappa_score
+
     return float(cohen_kappa_score(*readings))
 
 

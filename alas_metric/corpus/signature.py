@@ -9,7 +9,8 @@ unit    of ``alas``: ``word``, or ``position`` where most documents have fewer p
 text    where transcripts come from
 set     hash of the other settings of the records, such as the Whisper checkpoint
 sbert   hash of the weights that compare free answers; ``none`` where there are none
-filter  similarity of answers from which documents are kept; ``label`` for closed answers, ``off`` without answers
+filter  similarity of answers from which documents are kept, ``+contained`` where answers contained in each other are
+        too; ``label`` for closed answers, ``off`` without answers
 layers  that the mean goes over
 n       documents that the scores rest on
 v       version of the plugin that measured
@@ -45,7 +46,9 @@ def answer_filter(scores: DocumentScores, threshold: float) -> str:
     """Return by what a document is kept: a similarity, its label, or nothing."""
     if not scores.answered:
         return "off"
-    return f"{threshold:g}" if scores.labels is None else "label"
+    if scores.labels is not None:
+        return "label"
+    return f"{threshold:g}+contained" if scores.contained else f"{threshold:g}"
 
 
 def joined(texts: Iterable[str | None]) -> str | None:

@@ -5,7 +5,7 @@ All functions take paths as `paths` defines them and are vectorised over leading
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +17,17 @@ _CHUNK_CELLS = 2**21
 """Probabilities held at once: bounds the memory for long audio to a few tens of MB."""
 
 
-def alignment_error(path: npt.ArrayLike, reference: npt.ArrayLike) -> np.ndarray:
+def alignment_error(path: npt.ArrayLike, expected: npt.ArrayLike) -> np.ndarray:
     """Return the mean absolute difference of two alignment paths.
 
     ALAS, eq. 2 of Mousavi et al. 2025, https://arxiv.org/abs/2505.19937.
 
     Args:
         path: word index of each audio position, shape ``(..., K)``; with ``T < N`` the position of each word.
-        reference: the same from word timestamps, shape ``(K,)``.
+        expected: the same from word timestamps, shape ``(K,)``.
 
     Returns:
-        Mean |path - reference| in words (in positions with ``T < N``), shape ``(...)``; 0 is perfect.
+        Mean |path - expected| in words (in positions with ``T < N``), shape ``(...)``; 0 is perfect.
 
     Raises:
         ValueError: If the lengths differ or are 0.
@@ -36,18 +36,18 @@ def alignment_error(path: npt.ArrayLike, reference: npt.ArrayLike) -> np.ndarray
         >>> float(alignment_error([0, 0, 1], [0, 1, 1]))
         0.3333333333333333
     """
-    path, reference = _same_length(path, reference)
-    return np.abs(path - reference).mean(axis=-1)
+    path, expected = _same_length(path, expected)
+    return np.abs(path - expected).mean(axis=-1)
 
 
-def alignment_matrix_error(path: npt.ArrayLike, reference: npt.ArrayLike, num_rows: int) -> np.ndarray:
+def alignment_matrix_error(path: npt.ArrayLike, expected: npt.ArrayLike, num_rows: int) -> np.ndarray:
     """Return the mean absolute difference of the binary matrices of two paths.
 
     This is what the authors' script plots.
 
     Args:
         path: word index of each audio position, shape ``(..., K)``.
-        reference: the same from word timestamps, shape ``(K,)``.
+        expected: the same from word timestamps, shape ``(K,)``.
         num_rows: number of values that a path takes, N (T with ``T < N``).
 
     Returns:
@@ -57,8 +57,8 @@ def alignment_matrix_error(path: npt.ArrayLike, reference: npt.ArrayLike, num_ro
     Raises:
         ValueError: If the lengths differ or are 0.
     """
-    path, reference = _same_length(path, reference)
-    return 2 * (path != reference).sum(axis=-1) / (path.shape[-1] * num_rows)
+    path, expected = _same_length(path, expected)
+    return 2 * (path != expected).sum(axis=-1) / (path.shape[-1] * num_rows)
 
 
 def alignment_seconds(
@@ -122,14 +122,14 @@ def _outside(centres: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     return np.maximum(np.maximum(bounds[..., 0] - centres, centres - bounds[..., 1]), 0.0)
 
 
-def _same_length(path: npt.ArrayLike, reference: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    path, reference = np.asarray(path), np.asarray(reference)
-    if path.shape[-1:] != reference.shape or not reference.size:
+def _same_length(path: npt.ArrayLike, expected: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    path, expected = np.asarray(path), np.asarray(expected)
+    if path.shape[-1:] != expected.shape or not expected.size:
         raise ValueError(
-            "path and reference must have the same length and not be empty, "
-            f"got {path.shape} and {reference.shape}: was the audio cut at 30 s?"
+            "path and reference path must have the same length and not be empty, "
+            f"got {path.shape} and {expected.shape}: was the audio cut at 30 s?"
         )
-    return path, reference
+    return path, expected
 
 
 def path_probabilities(length: int, num_values: int, entries: slice | None = None) -> np.ndarray:
@@ -175,8 +175,8 @@ def uniform_expectation(distances: npt.ArrayLike) -> float:
         ValueError: If the shape is not ``(K, M)`` with ``K >= M >= 1``.
 
     Example:
-        >>> reference = np.array([0, 0, 1])
-        >>> round(uniform_expectation(np.abs(np.arange(2) - reference[:, None])), 12)
+        >>> expected = np.array([0, 0, 1])
+        >>> round(uniform_expectation(np.abs(np.arange(2) - expected[:, None])), 12)
         0.166666666667
     """
     table = np.asarray(distances, dtype=np.float64)
@@ -187,10 +187,21 @@ def uniform_expectation(distances: npt.ArrayLike) -> float:
 
 def expectations(length: int, num_values: int, costs: Sequence[Callable[[slice], np.ndarray]]) -> list[float]:
     """Return the expected mean of several costs, each a function from entries to distances (entries, M)."""
-    step = max(1, _CHUNK_CELLS // num_values)
     sums = np.zeros(len(costs))
-    for begin in range(0, length, step):
-        entries = slice(begin, begin + step)
-        chances = path_probabilities(length, num_values, entries)
+    for entries, chances in _probabilities_in_chunks(length, num_values):
         sums += [(chances * cost(entries)).sum() for cost in costs]
     return [float(total) / length for total in sums]
+
+
+def entry_expectations(length: int, num_values: int, cost: Callable[[slice], np.ndarray]) -> np.ndarray:
+    """Return the expected cost of each entry, shape ``(length,)``; see `expectations`, which gives its mean."""
+    chunks = _probabilities_in_chunks(length, num_values)
+    return np.concatenate([(chances * cost(entries)).sum(axis=-1) for entries, chances in chunks])
+
+
+def _probabilities_in_chunks(length: int, num_values: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield a few entries at a time with `path_probabilities`: the memory stays small for long audio."""
+    step = max(1, _CHUNK_CELLS // num_values)
+    for begin in range(0, length, step):
+        entries = slice(begin, begin + step)
+        yield entries, path_probabilities(length, num_values, entries)

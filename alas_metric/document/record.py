@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from alas_metric.document.paths import WordTiming
 from alas_metric.document.similarity import FORMS
 from alas_metric.errors import CAUSES
 from alas_metric.texts import whole_characters
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCHEMA_VERSION = 2
 """Of what is written. Schema 1, which is read too, has paths and frame hits of the first two forms only."""
@@ -35,13 +38,17 @@ MAX_LAYERS = 2**10
 """The bootstrap holds 2,000 values of each."""
 CONFIDENCE = "confidence"
 """Among the values of a reference's words: how sure its source is of each, 0 to 1."""
+CONTAINED = "contained"
+"""Among the similarities of free answers: 1 where the shorter one's words stand in a row in the longer one, else 0."""
+ANSWER_FILTER = "answer_filter"
+"""Among the settings, with the value `CONTAINED`: answers of which one is contained in the other agree."""
 _ROUNDING = 1e-3
 """By how much a cosine may lie outside of -1 to 1."""
 Sums = dict[str, dict[str, np.ndarray]]
 """By measure, then by name: a number of each layer, ``(L + 1,)``."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class AlignmentRecord:
     """What one document leaves behind: texts, answers, references, paths and sums of every layer.
 
@@ -69,10 +76,12 @@ class AlignmentRecord:
         target: the gold answer, None if there is none.
         audio_answer: what the model answered to the audio; None if answering was off.
         text_answer: what it answered to the transcript.
-        similarities: free answers: cosine similarities ``responses``, ``audio_target``, ``text_target``.
+        similarities: free answers: cosine similarities ``responses``, ``audio_target``, ``text_target``, and whether
+            one is ``contained`` in the other, 1 or 0.
         labels: closed answers: the labels read from ``audio``, ``text`` and ``target``, None where
             unreadable.
         word_values: by reference, then by name: a number of each word, None where there is none.
+        num_tokens: how many tokens of the text prompt each word is, N numbers; None where that is not known.
         lens: what each word's stretch of audio reads as in each layer; None unless it was asked for.
         settings: how the record came about, free-form.
         skipped: None, or why there is nothing to score: ``{"cause", "detail"}``.
@@ -98,6 +107,7 @@ class AlignmentRecord:
     similarities: dict[str, float | None] = field(default_factory=dict)
     labels: dict[str, str | None] | None = None
     word_values: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    num_tokens: list[int] | None = None
     lens: LensTable | None = None
     settings: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] | None = None
@@ -132,6 +142,23 @@ class AlignmentRecord:
     def forced(self) -> bool:
         """Whether only one path exists, whatever the similarities are."""
         return 1 in (self.num_words, self.num_frames) or self.num_words == self.num_frames
+
+    def plot(self, layers: Sequence[int] | None = None, reference: str | None = None, form: str = "raw") -> Figure:
+        """Draw the paths of some layers on the times of the words, see `figures.alignment_picture`."""
+        from alas_metric.figures.figures import alignment_picture
+
+        return alignment_picture(self, layers, reference, form)
+
+    def __repr__(self) -> str:
+        if self.skipped is not None:
+            return f"AlignmentRecord({self.uid!r}, skipped: {self.skipped['cause']})"
+        sizes = f"{self.num_words} words, {self.num_frames} positions, {self.num_layers} layers"
+        return f"AlignmentRecord({self.uid!r}, {sizes}, reference {self.reference!r})"
+
+    def _repr_html_(self) -> str:
+        from alas_metric.notebook.html import record_html
+
+        return record_html(self)
 
     @classmethod
     def skip(cls, uid: str, cause: str, detail: str, speaker: str | None = None) -> AlignmentRecord:
@@ -197,6 +224,7 @@ class AlignmentRecord:
             values["word_values"] = _field(
                 data, "word_values", _by_reference(references, lambda v: _word_values(v, sizes[0])), {}
             )
+            values["num_tokens"] = _field(data, "num_tokens", _optional(lambda v: _counts(v, sizes[0])), None)
             sizes_of_lens = len(values["paths"]["raw"]), sizes[0]
             values["lens"] = _field(data, "lens", _optional(lambda v: _lens(v, *sizes_of_lens)), None)
         if values["reference"] not in references:
@@ -476,6 +504,13 @@ def _word_values(value: Any, num_words: int) -> dict[str, list[float | None]]:
         if len(entries) != num_words:
             raise ValueError(f"{name!r} needs one number per word ({num_words}), got {len(entries)}")
     return values
+
+
+def _counts(value: Any, num_words: int) -> list[int]:
+    counts = _list_of(_count)(value)
+    if len(counts) != num_words:
+        raise ValueError(f"expected one number per word ({num_words}), got {len(counts)}")
+    return counts
 
 
 def _listed(sums: Sums) -> dict[str, dict[str, list[float]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,11 +11,14 @@ from alas_metric.document.agreement import disagreement
 from alas_metric.document.behaviour import modality_gap
 from alas_metric.document.conditions import conditions
 from alas_metric.document.measures import MEASURES
-from alas_metric.document.record import CONFIDENCE, AlignmentRecord
+from alas_metric.document.record import ANSWER_FILTER, CONFIDENCE, CONTAINED, AlignmentRecord
 from alas_metric.document.timeline import Timeline
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class DocumentScores:
     """Scores of one document.
 
@@ -26,7 +30,9 @@ class DocumentScores:
         swapped: whether there were fewer positions than words.
         forced: whether only one path exists.
         answered: whether the model was asked for answers.
-        agreement: similarity of the two answers, None for closed or missing ones.
+        agreement: similarity of the two answers, None for closed or missing ones; 1 where one is contained in the other
+            and this is asked for.
+        contained: whether answers of which one is contained in the other agree.
         labels: closed answers, see `AlignmentRecord`.
         similarities: free answers, see `AlignmentRecord`.
         conditions: under which the record was made, see `document.conditions`.
@@ -47,6 +53,7 @@ class DocumentScores:
     forced: bool = False
     answered: bool = False
     agreement: float | None = None
+    contained: bool = False
     labels: dict[str, str | None] | None = None
     similarities: dict[str, float | None] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
@@ -55,13 +62,43 @@ class DocumentScores:
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     layer_map: dict[str, np.ndarray] = field(default_factory=dict)
 
+    @property
+    def num_layers(self) -> int:
+        """Number L + 1 of layers with entry 0, 0 without columns."""
+        return len(next(iter(self.columns.values()), ()))
 
-def score_record(record: AlignmentRecord, reference: str | None = None) -> DocumentScores:
+    def plot(self, key: str = "alas_skill") -> Figure:
+        """Draw a metric of this document over layers.
+
+        Args:
+            key: a metric that has a value in every layer.
+
+        Raises:
+            ValueError: If it is undefined for this document.
+        """
+        from alas_metric.corpus.documents import document_curve
+        from alas_metric.figures.figures import layer_curves, titled
+
+        return titled(layer_curves(document_curve(self, key), key), self.uid)
+
+    def __repr__(self) -> str:
+        what = f"skipped: {self.skipped}" if self.skipped else f"{self.num_layers} layers, {len(self.columns)} columns"
+        return f"DocumentScores({self.uid!r}, {what})"
+
+    def _repr_html_(self) -> str:
+        from alas_metric.notebook.html import scores_html
+
+        return scores_html(self)
+
+
+def score_record(record: AlignmentRecord, reference: str | None = None, contained: bool = False) -> DocumentScores:
     """Return the scores of one document.
 
     Args:
         record: what the model side left.
         reference: name of the word timestamps to compare with, the record's primary one by default.
+        contained: whether free answers of which one is contained in the other agree, whatever their similarity; they do
+            where the record's own task says so.
 
     Returns:
         Scores in words (swapped: positions) and seconds, see `corpus.METRICS` for what comes of them.
@@ -81,7 +118,8 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
         swapped=record.swapped,
         forced=record.forced,
         answered=answered,
-        agreement=record.similarities.get("responses"),
+        agreement=_agreement(record, contained),
+        contained=_counts_contained(record, contained),
         labels=record.labels if answered else None,
         similarities=dict(record.similarities),
         conditions=conditions(record, name),
@@ -90,6 +128,16 @@ def score_record(record: AlignmentRecord, reference: str | None = None) -> Docum
         columns=_columns(record, name),
         layer_map=record.layer_maps.get(name, {}),
     )
+
+
+def _counts_contained(record: AlignmentRecord, asked: bool) -> bool:
+    return asked or record.settings.get(ANSWER_FILTER) == CONTAINED
+
+
+def _agreement(record: AlignmentRecord, contained: bool) -> float | None:
+    asked = _counts_contained(record, contained)
+    similarity = record.similarities.get("responses")
+    return 1.0 if asked and record.similarities.get(CONTAINED) == 1 and similarity is not None else similarity
 
 
 def reference_confidence(record: AlignmentRecord, name: str) -> float | None:

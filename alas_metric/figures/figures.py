@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from alas_metric.corpus.metrics import METRICS
 from alas_metric.document.metric import GUESSING, LINEAR, RANDOM, REVERSED, SHIFTED
 from alas_metric.document.paths import WordTiming, check_words, reference_path
+from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import score_record
 from alas_metric.document.similarity import FORMS, in_all_forms
 from alas_metric.figures.style import (
@@ -30,6 +31,7 @@ from alas_metric.figures.style import (
     VERMILION,
     axis_label,
     edged,
+    floats,
     metric_name,
     new_figure,
     save,
@@ -71,7 +73,7 @@ _BAR = "#C8C8C8"
 
 
 def alignment_picture(
-    dump: Dump,
+    dump: Dump | AlignmentRecord,
     layers: Sequence[int] | None = None,
     reference: str | None = None,
     form: str = "raw",
@@ -83,7 +85,8 @@ def alignment_picture(
     waveform with its words stands above.
 
     Args:
-        dump: similarities of the document with its record.
+        dump: similarities of the document with its record; or the record alone, and the paths are drawn on the times
+            of the words.
         layers: entries of ``output_hidden_states``, -1 the last; by default 0, 5, 10 and the last, as far as there
             are so many.
         reference: name of the word timestamps, the record's primary ones by default.
@@ -93,44 +96,45 @@ def alignment_picture(
     Raises:
         ValueError: If the document has no such layer, reference or form.
     """
-    record = dump.record
+    record = dump.record if isinstance(dump, Dump) else dump
     chosen = choose_layers(layers, record.num_layers)
     if form not in FORMS:
         raise ValueError(f"expected one of the forms {FORMS}, got {form!r}")
+    if form not in record.paths:
+        raise ValueError(f"the record is older than the {form} form; it holds {[*record.paths]}")
     name = record.reference if reference is None else reference
     scores = score_record(record, name).columns
     duration = record.num_frames * record.frame_seconds
     words = check_words(record.references[name], duration)
-    target = reference_path(words, record.num_frames, record.frame_seconds)
+    expected = reference_path(words, record.num_frames, record.frame_seconds)
     key = f"{'alas_swapped' if record.swapped else 'alas'}_{form}"
     unit = "positions" if record.swapped else "words"
     panel = float(np.clip(record.num_words * _WORD_INCHES, *_PANEL_INCHES))
     width = float(np.clip(panel / record.num_words * 36, 1.4, 2.2))
     with styled():
-        figure = new_figure(1.15 + (panel + 0.22) * len(chosen))
-        axes = figure.subplots(
-            len(chosen) + 1, 1, sharex=True, squeeze=False, height_ratios=[0.35, *[panel] * len(chosen)]
-        )[:, 0]
+        heard = isinstance(dump, Dump)
+        figure = new_figure((1.15 if heard else 0.85) + (panel + 0.22) * len(chosen))
+        heights = [*([0.35] if heard else []), *[panel] * len(chosen)]
+        axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         _title_picture(figure, record.uid, names)
-        _draw_waveform(axes[0], dump, words, duration)
-        _write_words(axes[0], words, duration)
-        for axis, layer in zip(axes[1:], chosen, strict=True):
-            similarity = in_all_forms(dump.similarity[layer].astype(np.float32))[FORMS.index(form)]
-            image = _draw_similarity(axis, similarity, duration)
+        if isinstance(dump, Dump):
+            _draw_waveform(axes[0], dump, words, duration)
+            _write_words(axes[0], words, duration)
+        for axis, layer in zip(axes[-len(chosen) :], chosen, strict=True):
+            if isinstance(dump, Dump):
+                similarity = in_all_forms(dump.similarity[layer].astype(np.float32))[FORMS.index(form)]
+                _draw_similarity(figure, axis, similarity, duration, "cosine" if form == "raw" else form)
+            else:
+                _draw_times(axis, words, duration)
             for path, colour, scale, label in (
-                (target, REFERENCE, 1.0, "reference path"),
+                (expected, REFERENCE, 1.0, "reference path"),
                 (record.paths[form][layer], FOUND, 0.5, "found path"),
             ):
                 _draw_path(axis, path, record.swapped, record.frame_seconds, colour, scale * width, label)
             _label_words(axis, record.words)
             axis.set_title(f"Layer {layer}    ALAS {scores[key][layer]:.2f} {unit}")
-            bar = figure.colorbar(image, ax=axis, fraction=0.03, pad=0.015, aspect=30)
-            bar.outline.set_visible(False)
-            bar.set_ticks(list(image.get_clim()), labels=[f"{value:.2f}" for value in image.get_clim()])
-            bar.ax.tick_params(length=0, labelsize=5, pad=1)
-            bar.set_label("cosine" if form == "raw" else form, fontsize=5, labelpad=-8)
         axes[-1].set_xlabel("Seconds")
-        _legend_paths(figure)
+        _legend_paths(figure, axes[-1])
     return figure
 
 
@@ -191,11 +195,11 @@ def _write_words(axis: Axes, words: Sequence[WordTiming], duration: float) -> No
         text.set(fontsize=5, ha="center", va="bottom", rotation=90 * wide)
 
 
-def _draw_similarity(axis: Axes, similarity: np.ndarray, duration: float) -> Any:
+def _draw_similarity(figure: Figure, axis: Axes, similarity: np.ndarray, duration: float, label: str) -> None:
     """Draw similarities (N, T); the scale leaves out the rare extremes, which would grey all the rest."""
     low, high = (float(value) for value in np.percentile(similarity, [5, 99.5]))
     axis.spines[:].set_visible(False)
-    return axis.imshow(
+    image = axis.imshow(
         similarity,
         cmap=SIMILARITY,
         aspect="auto",
@@ -204,6 +208,21 @@ def _draw_similarity(axis: Axes, similarity: np.ndarray, duration: float) -> Any
         vmin=low,
         vmax=high if high > low else low + 1e-3,
     )
+    bar = figure.colorbar(image, ax=axis, fraction=0.03, pad=0.015, aspect=30)
+    bar.outline.set_visible(False)
+    bar.set_ticks(list(image.get_clim()), labels=[f"{value:.2f}" for value in image.get_clim()])
+    bar.ax.tick_params(length=0, labelsize=5, pad=1)
+    bar.set_label(label, fontsize=5, labelpad=-8)
+
+
+def _draw_times(axis: Axes, words: Sequence[WordTiming], duration: float) -> None:
+    """Draw when each word is spoken, where there are no similarities."""
+    axis.spines[:].set_visible(False)
+    axis.set_facecolor(SIMILARITY(0.0))
+    starts, ends = np.array([[word.start, word.end] for word in words]).T
+    axis.barh(np.arange(len(words)), ends - starts, left=starts, height=1.0, color=SIMILARITY(0.6))
+    axis.set_xlim(0, duration)
+    axis.set_ylim(len(words) - 0.5, -0.5)
 
 
 def _draw_path(
@@ -236,9 +255,9 @@ def _label_words(axis: Axes, words: Sequence[str]) -> None:
         axis.set_ylabel(f"every {step}{'nd' if step == 2 else 'rd' if step == 3 else 'th'} word", fontsize=5)
 
 
-def _legend_paths(figure: Figure) -> None:
+def _legend_paths(figure: Figure, axis: Axes) -> None:
     """Explain the two lines once, on a ground on which white can be seen."""
-    handles, labels = figure.axes[1].get_legend_handles_labels()
+    handles, labels = axis.get_legend_handles_labels()
     figure.legend(
         handles,
         labels,
@@ -275,9 +294,10 @@ def layer_curves(curve: Mapping[str, Any], key: str, best_layer: int | None = No
         axis = figure.subplots()
         _draw_zero(axis, key)
         for label, baseline in curve["baselines"].items():
-            _draw_baseline(axis, label, _floats(baseline))
+            _draw_baseline(axis, label, floats(baseline))
         _shade_layer_0(axis)
-        _draw_curve(axis, values, low, high, BLUE, metric_name(key), "95 % interval")
+        band = "95 % interval" if np.isfinite(low).any() else ""  # one document has none
+        _draw_curve(axis, values, low, high, BLUE, metric_name(key), band)
         _mark_best(axis, values, best_layer)
         _label_layers(axis, key, len(values))
         figure.legend(loc="outside lower center", ncols=2, handlelength=1.8, columnspacing=1.2)
@@ -312,14 +332,10 @@ def form_curves(curves: Mapping[str, Mapping[str, Any]], key: str) -> Figure:
 
 
 def _curve(curve: Mapping[str, Any], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    values, low, high = (_floats(curve[name]) for name in ("values", "low", "high"))
+    values, low, high = (floats(curve[name]) for name in ("values", "low", "high"))
     if not np.isfinite(values).any():
         raise ValueError(f"{key} is undefined in every layer: was any document kept?")
     return values, low, high
-
-
-def _floats(values: Sequence[float | None]) -> np.ndarray:
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def _shade_layer_0(axis: Axes) -> None:

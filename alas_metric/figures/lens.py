@@ -73,7 +73,8 @@ def _draw_words(axis: Axes, words: Sequence[str], lens: LensTable, chosen: range
     axis.set_xticks(np.arange(len(chosen)) + 0.5, [_cut(words[word]) for word in chosen], fontsize=5, weight="bold")
     axis.xaxis.tick_top()
     step = 1 if lens.num_layers <= 40 else 5
-    axis.set_yticks(np.arange(0, lens.num_layers, step) + 0.5, range(0, lens.num_layers, step), fontsize=4.5)
+    marked = range(0, lens.num_layers, step)
+    axis.set_yticks([layer + 0.5 for layer in marked], list(map(str, marked)), fontsize=4.5)
     axis.tick_params(length=0, pad=1)
     axis.spines[:].set_visible(False)
     axis.set_ylabel("Layer", fontsize=5)

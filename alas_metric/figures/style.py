@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -76,9 +78,29 @@ def new_figure(height: float, width: float = COLUMN_INCHES) -> Figure:
         width: in inches.
     """
     layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, hspace=0.02, wspace=0.02)
-    figure = Figure(figsize=(width, height), layout=layout)
+    figure = _ShownFigure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
+
+
+class _ShownFigure(Figure):
+    """A figure that a notebook shows; matplotlib's own are shown only where pyplot, which keeps state, made them."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG file for the screen."""
+    content = io.BytesIO()
+    with styled():
+        figure.savefig(content, format="png", dpi=160)
+    return content.getvalue()
+
+
+def floats(values: Sequence[float | None]) -> np.ndarray:
+    """Return numbers as an array, NaN where one is undefined."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def metric_name(key: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,9 +17,9 @@ from alas_metric.document.conditions import OF_MODEL, SOFTWARE
 from alas_metric.document.scores import DocumentScores
 from alas_metric.leaderboard.entry import COLUMNS, Entry, Facts, setting_text
 from alas_metric.results.runs import Origin, Run, RunDocuments, find_runs, read_results, read_run
+from alas_metric.results.secrets import without_secrets
 from alas_metric.texts import printable
 
-_SECRET = re.compile(r"(?i)(?:^|_)(?:token|key|secret|password)$")
 _OPTIONS = ("limit", "gen_kwargs", "num_fewshot")
 """Options of the harness that change results, besides those that every command names."""
 _BYTES_FOR_A_PROCESS = 2**25
@@ -175,19 +174,11 @@ def _command(config: Mapping[str, Any], results: Mapping[str, Any], task: str) -
     if not isinstance(config.get("model"), str):
         return None
     parts = ["python", "-m", "lmms_eval", "--model", config["model"], "--tasks", task]
-    arguments = config.get("model_args")
-    if isinstance(arguments, dict):
-        arguments = ",".join(f"{key}={value}" for key, value in arguments.items())
-    if arguments:
-        parts += ["--model_args", ",".join(_without_secret(part) for part in str(arguments).split(","))]
+    if arguments := without_secrets(config.get("model_args")):
+        parts += ["--model_args", arguments]
     if config.get("batch_size"):
         parts += ["--batch_size", str(config["batch_size"])]
     for name in _OPTIONS:
         if config.get(name) not in (None, "", {}):
             parts += [f"--{name}", str(config[name])]
     return shlex.join([*parts, "--log_samples", "--output_path", "runs"])
-
-
-def _without_secret(argument: str) -> str:
-    name, equals, _ = argument.partition("=")
-    return f"{name}=..." if equals and _SECRET.search(name.strip()) else argument

@@ -9,8 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from alas_metric.corpus.answer_filter import kept
-from alas_metric.corpus.metrics import METRICS
+from alas_metric.corpus.documents import document_layers, document_value
+from alas_metric.corpus.metrics import METRICS, RANKING
 from alas_metric.corpus.significance import HEADLINES
+from alas_metric.corpus.words import PROPERTIES
 from alas_metric.figures.figures import (
     document_bars,
     document_fan,
@@ -19,8 +21,9 @@ from alas_metric.figures.figures import (
 )
 from alas_metric.figures.layer_map import layer_map_figure
 from alas_metric.figures.style import axis_label
+from alas_metric.figures.words import word_panels
 from alas_metric.report.curves import curve_figures
-from alas_metric.report.run_report import Report, document_layers, document_value
+from alas_metric.report.run_report import Report
 from alas_metric.report.trust import trust_figures
 
 LAYER_MAP_CAPTION = "Every audio layer with every text layer; for each audio layer the nearest text layer in red."
@@ -38,10 +41,19 @@ def _figures(report: Report) -> Iterator[tuple[str, str, Figure]]:
         yield "layer_map", LAYER_MAP_CAPTION, layer_map_figure(report.layer_maps)
     for key in HEADLINES:
         yield from _distribution_figures(report, key)
+    of_words = words_figure(report)
+    if of_words is not None:
+        yield "words", "Which words fail: skill of words, over layers 1 to L.", of_words
     yield from trust_figures(report)
     filter_figure = _filter_figure(report)
     if filter_figure is not None:
         yield ("filter", *filter_figure)
+
+
+def words_figure(report: Report) -> Figure | None:
+    """Draw which words fail; None where nothing can be told apart."""
+    curves = {title: curve for name, title in PROPERTIES.items() if (curve := report.words.skill_by(name)) is not None}
+    return word_panels(curves, report.values.get(RANKING)) if curves else None
 
 
 def _distribution_figures(report: Report, key: str) -> Iterator[tuple[str, str, Figure]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from alas_metric.corpus.words import TEXTS, Words
 from alas_metric.figures.figures import alignment_picture, save, titled
 from alas_metric.figures.lens import lens_figure
+from alas_metric.files import write_parquet
 from alas_metric.report.figures import figures
 from alas_metric.report.markdown import VIEW, markdown_summary
 from alas_metric.report.run_report import Report, ranked
@@ -29,6 +31,7 @@ def write_report(report: Report, folder: Path) -> Path:
         if (found := rows(report)) or name not in BY_OPTION:
             text = csv_text([row | signed for row in found], [*columns, *signed])
             (folder / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
+    write_words(report.words, folder)
     drawn = {}
     for name, caption, figure in figures(report):
         save(figure, folder / "figures" / name)
@@ -40,6 +43,19 @@ def write_report(report: Report, folder: Path) -> Path:
     path = folder / "report.md"
     path.write_text("\n".join(markdown_summary(report, drawn, pictures, lenses)) + "\n", encoding="utf-8")
     return path
+
+
+def write_words(words: Words, folder: Path) -> None:
+    """Write the table of words as CSV and as Parquet; nothing where no document holds any.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    if not words.documents:
+        return
+    columns = words.columns
+    (folder / "words.csv").write_text(csv_text(words.rows(), columns), encoding="utf-8", newline="")
+    write_parquet(words.rows(), columns, folder / "words.parquet", TEXTS)
 
 
 def _write_view(report: Report, path: Path) -> None:

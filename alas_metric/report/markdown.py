@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from alas_metric.corpus.answer_filter import nothing_kept
+from alas_metric.corpus.documents import document_value
 from alas_metric.corpus.layer_map import sentence
 from alas_metric.corpus.metrics import METRICS, RANKING, ROWS, caution
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.document.scores import DocumentScores
 from alas_metric.document.similarity import FORMS
 from alas_metric.numbers import number, span
-from alas_metric.report.run_report import Report, document_value, ranked
+from alas_metric.report.run_report import Report, ranked
 from alas_metric.report.tables import skipped_rows, summary_rows
 from alas_metric.report.trust import TRUST, terciles
 from alas_metric.results.references import DISTANCE_HEADS, References, distance_cells, value_cells, value_heads
@@ -42,6 +43,7 @@ def markdown_summary(
         *_markdown_layer_map(report, drawn),
         *_markdown_lens(drawn, lenses),
         *_markdown_documents(report, drawn, pictures),
+        *_markdown_words(drawn),
         *_markdown_word_times(report, drawn),
         *_markdown_left_out(report, drawn),
         *_markdown_settings(report),
@@ -50,17 +52,17 @@ def markdown_summary(
     text = "\n".join(lines)
     yield from _markdown_others({name: caption for name, caption in images.items() if f"](figures/{name})" not in text})
     if report.messages:
-        yield from ["", "## Messages", "", *(f"- {_cell(message)}" for message in report.messages)]
+        yield from ["", "## Messages", "", *(f"- {cell(message)}" for message in report.messages)]
 
 
 def _markdown_head(report: Report) -> Iterator[str]:
     run, count = report.run, len(report.documents)
-    yield f"# ALAS of {_cell(run.model)} on {_cell(run.task)}"
+    yield f"# ALAS of {cell(run.model)} on {cell(run.task)}"
     kind, _, told = report.curves["verdicts"]["text"].partition(". ")
-    yield from ["", f"**{kind}.** {_cell(told, longest=10_000)}", ""]
+    yield from ["", f"**{kind}.** {cell(told, longest=10_000)}", ""]
     skipped = sum(scores.skipped is not None for scores in report.documents)
     yield (
-        f"Run {_cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "
+        f"Run {cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "
         f"out, {len(report.kept)} kept (answer similarity from {report.threshold:g} up, or equal labels)."
     )
     if unkept := nothing_kept(len(report.kept), len(report.scorable)):
@@ -73,7 +75,7 @@ def _markdown_settings(report: Report) -> Iterator[str]:
     made = next((record.settings for record in report.examples.values()), {})
     if settings := {**report.settings, **made}:
         yield from ["", "## How the run was made", ""]
-        yield from (f"- {_cell(name)}: `{_code(value)}`" for name, value in settings.items())
+        yield from (f"- {cell(name)}: `{code(value)}`" for name, value in settings.items())
 
 
 def _markdown_numbers(report: Report) -> Iterator[str]:
@@ -84,20 +86,22 @@ def _markdown_numbers(report: Report) -> Iterator[str]:
     )
     if note := caution(report.curves):
         yield from ["", note]
-    yield from ["", f"`{_code(report.values['signature'])}`"]
+    if signature := report.values["signature"]:
+        yield from ["", f"`{code(signature)}`"]
     heads = ["metric", "value", "95 % interval", *FORMS, "unit", "better", "meaning"]
     right = {"value", "95 % interval", *FORMS}
-    yield from ["", _line(heads), _line("---:" if head in right else "---" for head in heads)]
+    yield from ["", line(heads), line("---:" if head in right else "---" for head in heads)]
     rows = {row["metric"]: row for row in summary_rows(report)}
     for metric in ROWS:
         if (row := rows.get(metric.key)) is not None:
             forms = [number(report.values[f"{metric.key}_{form}"]) if metric.form else "" for form in FORMS]
             name = f"{metric.key} ({metric.form})" if metric.form else metric.key
             cells = [name, number(row["value"]), span(row["low"], row["high"]), *forms]
-            yield _line([*cells, metric.unit, metric.direction, metric.description])
+            yield line([*cells, metric.unit, metric.direction, metric.description])
 
 
-def _line(cells: Iterable[str]) -> str:
+def line(cells: Iterable[str]) -> str:
+    """Return a row of a table."""
     return f"| {' | '.join(cells)} |"
 
 
@@ -129,9 +133,9 @@ def _markdown_others(images: Mapping[str, str]) -> Iterator[str]:
 
 def _grid(images: Mapping[str, str]) -> Iterator[str]:
     """Yield a table of figures, two in a row, from captions by file."""
-    cells = [f"{_image(name, caption)}<br>{_cell(caption, 400)}" for name, caption in images.items()]
+    cells = [f"{_image(name, caption)}<br>{cell(caption, 400)}" for name, caption in images.items()]
     yield from ["| | |", "|---|---|"]
-    yield from (_line([*cells[place : place + 2], ""][:2]) for place in range(0, len(cells), 2))
+    yield from (line([*cells[place : place + 2], ""][:2]) for place in range(0, len(cells), 2))
 
 
 def _markdown_layer_map(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:
@@ -154,7 +158,7 @@ def _markdown_lens(drawn: Mapping[str, str], lenses: Mapping[str, str]) -> Itera
     curves = {f"{name}.png": drawn[name] for name in ("layers_lens_recall", "layers_lens_evidence") if name in drawn}
     yield from ["", *_grid(curves)] if curves else []
     for uid, name in lenses.items():
-        yield from ["", f"**{_cell(uid)}**", "", _image(name, f"What the audio of {uid} reads as in each layer")]
+        yield from ["", f"**{cell(uid)}**", "", _image(name, f"What the audio of {uid} reads as in each layer")]
 
 
 def _markdown_documents(report: Report, drawn: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
@@ -177,13 +181,22 @@ def _document_cells(scores: DocumentScores, report: Report, pictures: Mapping[st
     texts = [record.transcript, record.audio_answer, record.text_answer] if record else ["", "", ""]
     error = document_value(scores, "alas_swapped" if scores.swapped else "alas")
     return [
-        f"[{_cell(scores.uid)}]({VIEW}{address(scores.uid, report.best_layer)})"
+        f"[{cell(scores.uid)}]({VIEW}{address(scores.uid, report.best_layer)})"
         + (f" ([picture](figures/{pictures[scores.uid]}))" if scores.uid in pictures else ""),
         number(document_value(scores, RANKING)),
         f"{number(error)}{' positions' * scores.swapped}",
         str(record.num_words if record else ""),
-        *(_cell(text or "") for text in texts),
+        *(cell(text or "") for text in texts),
     ]
+
+
+def _markdown_words(drawn: Mapping[str, str]) -> Iterator[str]:
+    if "words" in drawn:
+        yield from ["", "## Words", "", _image("words.png", drawn["words"]), ""]
+        yield (
+            f"{drawn['words']} Words of kept documents in bins of about as many each, how many stands above. Skill: 1 "
+            "perfect, 0 a random path. Every word with its errors in groups of layers: words.csv, words.parquet."
+        )
 
 
 def _markdown_word_times(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:
@@ -198,11 +211,11 @@ def _markdown_word_times(report: Report, drawn: Mapping[str, str]) -> Iterator[s
         metric = METRICS[key]
         yield from ["", f"Kept documents in thirds by {key} ({metric.description}):", ""]
         shown = [name for name in HEADLINES if any(each.values[name] is not None for each in found)]
-        yield _line([f"{key}, {metric.unit}", "documents", *shown])
-        yield _line(["---", *["---:"] * (len(shown) + 1)])
+        yield line([f"{key}, {metric.unit}", "documents", *shown])
+        yield line(["---", *["---:"] * (len(shown) + 1)])
         for each in found:
             values = [number(each.values[name]) for name in shown]
-            yield _line([span(each.low, each.high), str(each.documents), *values])
+            yield line([span(each.low, each.high), str(each.documents), *values])
         if (name := f"trust_{key}") in drawn:
             yield from ["", _image(f"{name}.png", drawn[name])]
 
@@ -216,9 +229,9 @@ def _markdown_references(found: References) -> Iterator[str]:
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> Iterator[str]:
     """Yield a table whose first columns are texts and whose others are numbers."""
-    yield _line(map(_cell, heads))
-    yield _line("---" if place < texts else "---:" for place in range(len(heads)))
-    yield from (_line(map(_cell, row)) for row in rows)
+    yield line(map(cell, heads))
+    yield line("---" if place < texts else "---:" for place in range(len(heads)))
+    yield from (line(map(cell, row)) for row in rows)
 
 
 def _markdown_left_out(report: Report, drawn: Mapping[str, str]) -> Iterator[str]:
@@ -230,7 +243,7 @@ def _markdown_left_out(report: Report, drawn: Mapping[str, str]) -> Iterator[str
         yield from ["| cause | documents | meaning | example |", "|---|---:|---|---|"]
     for row in rows:
         example = f"{row['example']}: {row['detail']}"
-        yield f"| {row['cause']} | {row['documents']} | {row['meaning']} | {_cell(example)} |"
+        yield f"| {row['cause']} | {row['documents']} | {row['meaning']} | {cell(example)} |"
     if "filter" in drawn:
         yield from ["", drawn["filter"]]
     else:
@@ -238,10 +251,10 @@ def _markdown_left_out(report: Report, drawn: Mapping[str, str]) -> Iterator[str
 
 
 def _image(name: str, caption: str) -> str:
-    return f"![{_cell(caption, 400)}](figures/{name})"
+    return f"![{cell(caption, 400)}](figures/{name})"
 
 
-def _cell(text: Any, longest: int = 160) -> str:
+def cell(text: Any, longest: int = 160) -> str:
     """Return text from data so that Markdown shows it as it is, on one line, cut to a bearable length."""
     line = one_line(str(text))
     line = line if len(line) <= longest else f"{line[: longest - 1]}…"
@@ -250,5 +263,6 @@ def _cell(text: Any, longest: int = 160) -> str:
     return line
 
 
-def _code(value: Any) -> str:
+def code(value: Any) -> str:
+    """Return a value as it stands between the marks of code."""
     return one_line(str(value)).replace("`", "'")

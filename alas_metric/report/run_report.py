@@ -1,27 +1,24 @@
 """The report of one run: figures, tables and a Markdown summary, from the records that the harness logged.
 
 Everything goes into one folder: ``report.md``, ``figures/`` (PNG and SVG), and as CSV ``summary``, ``layers``,
-``documents`` and ``skipped``.
+``documents``, ``skipped`` and ``words``, the last as Parquet too.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from alas_metric.corpus.aggregate import summarise
 from alas_metric.corpus.answer_filter import THRESHOLD, kept
-from alas_metric.corpus.layers import evaluate
-from alas_metric.corpus.metrics import LAYERED, RANKING, missing_forms, reported
-from alas_metric.document.metric import DOCUMENTS
+from alas_metric.corpus.documents import document_value
+from alas_metric.corpus.metrics import RANKING, missing_forms, reported
+from alas_metric.corpus.words import Words
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
 from alas_metric.results.references import References, read_references
-from alas_metric.results.runs import Run, read_records, read_results, read_run
+from alas_metric.results.runs import Run, every_record, read_records, read_results, read_run
 
 SHOWN = 3
 """How many of the best, the typical and the worst documents are listed."""
@@ -39,6 +36,7 @@ class Report:
         messages: what was left out and why.
         settings: how the run was made, as its results say; empty if they are missing.
         examples: records of the documents that are listed, by id.
+        words: of every document that was scored.
         reference: name of the word timestamps, None for each record's primary ones.
         references: the sources of word times side by side, None where there is only one.
     """
@@ -50,6 +48,7 @@ class Report:
     messages: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     examples: dict[str, AlignmentRecord] = field(default_factory=dict)
+    words: Words = field(default_factory=lambda: Words("standardised"))
     reference: str | None = None
     references: References | None = None
 
@@ -80,7 +79,11 @@ class Report:
 
 
 def make_report(
-    run: Run, threshold: float = THRESHOLD, reference: str | None = None, min_confidence: float | None = None
+    run: Run,
+    threshold: float = THRESHOLD,
+    reference: str | None = None,
+    min_confidence: float | None = None,
+    contained: bool = False,
 ) -> Report:
     """Read a run and compute what its report says.
 
@@ -89,12 +92,13 @@ def make_report(
         threshold: of the answer filter.
         reference: name of the word timestamps to compare with, each record's primary one by default.
         min_confidence: of the word times, see `read_run`.
+        contained: of the answer filter, see `read_run`.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_run(run, reference, min_confidence)
+    found = read_run(run, reference, min_confidence, contained)
     values = reported(summarise(found.documents, threshold), found.keys)
     shown = {scores.uid for group in ranked(found.documents, threshold).values() for scores in group}
     return Report(
@@ -105,9 +109,33 @@ def make_report(
         messages=found.messages + missing_forms(values),
         settings=_settings(run),
         examples=read_records(run, shown),
+        words=words_of(run, found.documents, values["best_layer"], threshold, reference),
         reference=reference,
-        references=read_references(run, found.documents, threshold),
+        references=read_references(run, found.documents, threshold, contained),
     )
+
+
+def words_of(
+    run: Run,
+    documents: Iterable[DocumentScores],
+    best_layer: int | None,
+    threshold: float = THRESHOLD,
+    reference: str | None = None,
+) -> Words:
+    """Return the words of a run's documents; the records are read for them once more.
+
+    Args:
+        run: see `find_runs`.
+        documents: their scores.
+        best_layer: the layer from 1 up with the highest skill.
+        threshold: of the answer filter.
+        reference: name of the word timestamps, each record's primary one by default.
+
+    Raises:
+        OSError: If the samples cannot be read.
+    """
+    passing = {scores.uid for scores in documents if kept(scores, threshold)}
+    return Words.of(every_record(run), passing.__contains__, best_layer, reference)
 
 
 def _settings(run: Run) -> dict[str, Any]:
@@ -118,31 +146,6 @@ def _settings(run: Run) -> dict[str, Any]:
         return {}
     names = ("model", "model_args", "gen_kwargs", "limit", "batch_size")
     return {name: config[name] for name in names if isinstance(config, dict) and config.get(name) is not None}
-
-
-def document_value(scores: DocumentScores, key: str) -> float | None:
-    """Return a document's own value of a layered metric, None where it is undefined.
-
-    Its columns are added up over layers 1..L, as those of a corpus are over documents.
-    """
-    totals = _own_columns(scores, key)
-    if not totals:
-        return None
-    value = float(evaluate(LAYERED[key], [column[1:].sum() for column in totals]))
-    return value if math.isfinite(value) else None
-
-
-def document_layers(scores: DocumentScores, key: str) -> np.ndarray:
-    """Return a document's own value of a metric in each layer, shape ``(L + 1,)``, NaN where it is undefined."""
-    totals = _own_columns(scores, key)
-    return evaluate(LAYERED[key], totals) if totals else np.array([np.nan])
-
-
-def _own_columns(scores: DocumentScores, key: str) -> list[np.ndarray]:
-    """Return the columns of a layered metric, none if one is missing."""
-    names = LAYERED[key].columns
-    found = {**scores.columns, DOCUMENTS: np.ones(len(next(iter(scores.columns.values()), ())))}
-    return [found[name] for name in names] if found.keys() >= set(names) else []
 
 
 def ranked(documents: Iterable[DocumentScores], threshold: float) -> dict[str, list[DocumentScores]]:

@@ -7,11 +7,12 @@ from typing import Any
 
 from alas_metric.corpus.aggregate import Brief
 from alas_metric.corpus.answer_filter import kept
+from alas_metric.corpus.documents import document_value
 from alas_metric.corpus.metrics import LAYERED, METRICS, ROWS
 from alas_metric.corpus.verdict import READ
 from alas_metric.document.scores import DocumentScores
 from alas_metric.errors import CAUSES
-from alas_metric.report.run_report import Report, document_value
+from alas_metric.report.run_report import Report
 
 OF_DOCUMENTS = tuple(row.key for row in ROWS if row.headline or (row.curve and row.population == "kept"))
 """The metrics that a document has a value of its own in."""

@@ -10,14 +10,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from alas_metric.corpus.aggregate import summarise
+from alas_metric.corpus.documents import document_value
 from alas_metric.corpus.metrics import METRICS, RANKING
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.figures.figures import document_scatter
-from alas_metric.report.run_report import Report, document_value
+from alas_metric.report.run_report import Report
 
 TRUST = ("reference_confidence", "reference_disagreement")
 """The values of documents, and metrics of runs, that tell it."""
 _GROUPS = 3
+_LEAST = 9
+"""Documents: thirds of fewer than three say nothing."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,10 @@ def terciles(report: Report, key: str) -> list[Tercile]:
         key: of `TRUST`.
 
     Returns:
-        Nothing where fewer than three kept documents have a value, or all have the same.
+        Nothing where fewer than nine kept documents have a value, or all have the same.
     """
     known = [(value, scores.uid, scores) for scores in report.kept if (value := getattr(scores, key)) is not None]
-    if len(known) < _GROUPS or len({value for value, _, _ in known}) == 1:
+    if len(known) < _LEAST or len({value for value, _, _ in known}) == 1:
         return []
     ordered = sorted(known, key=lambda entry: entry[:2])
     groups = (ordered[part[0] : part[-1] + 1] for part in np.array_split(np.arange(len(ordered)), _GROUPS))

@@ -59,13 +59,16 @@ class References:
     values: dict[str, dict[str, Any]]
 
 
-def read_references(run: Run, documents: Sequence[DocumentScores], threshold: float = THRESHOLD) -> References | None:
+def read_references(
+    run: Run, documents: Sequence[DocumentScores], threshold: float = THRESHOLD, contained: bool = False
+) -> References | None:
     """Return the sources of a run's word times side by side, None where its records hold only one.
 
     Args:
         run: see `find_runs`.
         documents: scores of its documents, as far as they were read; those that are skipped do not enter.
         threshold: of the answer filter.
+        contained: of the answer filter, see `score_record`.
 
     Raises:
         OSError: If the samples cannot be read.
@@ -73,15 +76,18 @@ def read_references(run: Run, documents: Sequence[DocumentScores], threshold: fl
     wanted = {scores.uid for scores in documents if scores.skipped is None}
     if not any(scores.reference_disagreement is not None for scores in documents):
         return None
-    return compare_references((record for record in every_record(run) if record.uid in wanted), threshold)
+    return compare_references((record for record in every_record(run) if record.uid in wanted), threshold, contained)
 
 
-def compare_references(records: Iterable[AlignmentRecord], threshold: float = THRESHOLD) -> References:
+def compare_references(
+    records: Iterable[AlignmentRecord], threshold: float = THRESHOLD, contained: bool = False
+) -> References:
     """Return the sources of the records' word times side by side.
 
     Args:
         records: of a run; skipped ones do not enter.
         threshold: of the answer filter.
+        contained: of the answer filter, see `score_record`.
     """
     borders: dict[tuple[str, str], list[np.ndarray]] = {}
     by_source: dict[str, list[DocumentScores]] = {}
@@ -92,7 +98,7 @@ def compare_references(records: Iterable[AlignmentRecord], threshold: float = TH
             distances = border_distances(*(record.references[name] for name in pair))
             borders.setdefault(pair, []).append(distances)
         for name in record.references:
-            by_source.setdefault(name, []).append(score_record(record, name))
+            by_source.setdefault(name, []).append(score_record(record, name, contained))
     names = sorted(by_source, key=lambda name: (-primary.count(name), name))
     uids = [{scores.uid for scores in each if kept(scores, threshold)} for each in by_source.values()]
     common = set.intersection(*uids) if uids else set()
@@ -120,7 +126,7 @@ def distance_cells(found: References) -> list[list[str]]:
     """Return a row of `DISTANCE_HEADS` for each pair of sources."""
     return [
         [each.first, each.second, str(each.documents), str(each.borders)]
-        + [number(None if value is None else 1000 * value) for value in (each.median, each.p95)]
+        + [number(None if value is None else 1000 * value, 0) for value in (each.median, each.p95)]
         + ["N/A" if each.far is None else f"{100 * each.far:.1f} %"]
         for each in found.distances
     ]

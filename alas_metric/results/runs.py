@@ -3,6 +3,7 @@
 The harness writes ``<output_path>/<model>/<date>_results.json`` and, with ``--log_samples``,
 ``<date>_samples_<task>.jsonl``, whose responses are alignment records. A run that was killed leaves no
 results but may leave samples. With nothing changed, the values are exactly those of the run's own results.
+Of runs that were shared (`alas_metric.sharing`) there is ``<date>_records_<task>.parquet`` instead.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ LOCAL_COPY = "(local copy)"
 MAX_LINE_CHARACTERS = 3 * MAX_CHARACTERS
 """A logged sample holds its record twice."""
 MAX_RESULTS_BYTES = 2**26
-_SAMPLES = re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl", re.DOTALL)
+MAX_GROUP_BYTES = 2**30
+"""Of a row group of shared records, unpacked."""
+_RECORDS_AT_ONCE = 16
+_SAMPLES = (
+    re.compile(r"(?P<date>.+?)_samples_(?P<task>.+)\.jsonl", re.DOTALL),
+    re.compile(r"(?P<date>.+?)_records_(?P<task>.+)\.parquet", re.DOTALL),
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Run:
         model: name of the model's folder.
         task: name of the task.
         date: the run's id in its file names.
-        samples: the logged samples.
+        samples: the logged samples, or the records of a shared run.
         results: the aggregated results, None if the run was killed before.
     """
 
@@ -136,12 +143,13 @@ def find_runs(folder: Path, date: str | None = None, task: str | None = None) ->
 
 def _sample_files(folder: Path) -> list[Path]:
     """Return the sample files in the folder and one level below."""
-    return [path for pattern in ("*.jsonl", "*/*.jsonl") for path in folder.glob(pattern) if path.is_file()]
+    patterns = (f"{depth}*.{ending}" for depth in ("", "*/") for ending in ("jsonl", "parquet"))
+    return [path for pattern in patterns for path in folder.glob(pattern) if path.is_file()]
 
 
 def _run(samples: Path) -> Run | None:
     """Return the run of a sample file, None if it is another file."""
-    match = _SAMPLES.fullmatch(samples.name)
+    match = next((found for pattern in _SAMPLES if (found := pattern.fullmatch(samples.name))), None)
     if match is None or match["task"] in (".", ".."):
         return None
     results = samples.with_name(f"{match['date']}_results.json")
@@ -163,7 +171,9 @@ def _hint(runs: Iterable[Run]) -> str:
     return f"it holds {', '.join(found)}" if found else "was lmms-eval run with --output_path and --log_samples?"
 
 
-def read_run(run: Run, reference: str | None = None, min_confidence: float | None = None) -> RunDocuments:
+def read_run(
+    run: Run, reference: str | None = None, min_confidence: float | None = None, contained: bool = False
+) -> RunDocuments:
     """Return the scores of every document of a run.
 
     Args:
@@ -171,6 +181,7 @@ def read_run(run: Run, reference: str | None = None, min_confidence: float | Non
         reference: name of the word timestamps to compare with, each record's primary one by default.
             Documents without it count as skipped.
         min_confidence: documents whose word times are less sure, or do not say how sure they are, count as skipped.
+        contained: whether free answers of which one is contained in the other agree, see `score_record`.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
@@ -180,7 +191,7 @@ def read_run(run: Run, reference: str | None = None, min_confidence: float | Non
     documents: list[DocumentScores] = []
     origins: list[Origin] = []
     for label, record in _read_records(run.samples, messages):
-        scores = _sure(_score(label, record, reference), min_confidence)
+        scores = _sure(_score(label, record, reference, contained), min_confidence)
         documents.append(scores)
         if scores.skipped is None and isinstance(record, AlignmentRecord):
             origins.append(_origin(record, reference))
@@ -215,11 +226,29 @@ def every_record(run: Run) -> Iterator[AlignmentRecord]:
     Raises:
         OSError: If the samples cannot be read.
     """
-    yield from (record for _, record in _read_records(run.samples, []) if isinstance(record, AlignmentRecord))
+    return (record for _, record in labelled_records(run) if isinstance(record, AlignmentRecord))
+
+
+def labelled_records(run: Run) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
+    """Yield a label and the record of every document, or why it has none.
+
+    Raises:
+        OSError: If the samples cannot be read.
+    """
+    return _read_records(run.samples, [])
+
+
+def records_file(folder: Path, run: Run) -> Path:
+    """Return the file of a run's records in the folder of a model, where it is shared."""
+    return folder / f"{run.date}_records_{run.task}.parquet"
 
 
 def score_run(
-    run: Run, threshold: float = THRESHOLD, reference: str | None = None, min_confidence: float | None = None
+    run: Run,
+    threshold: float = THRESHOLD,
+    reference: str | None = None,
+    min_confidence: float | None = None,
+    contained: bool = False,
 ) -> RunScores:
     """Return the values of a run.
 
@@ -229,12 +258,13 @@ def score_run(
         reference: name of the word timestamps to compare with, each record's primary one by default.
             Documents without it count as skipped.
         min_confidence: of the word times, see `read_run`.
+        contained: of the answer filter, see `read_run`.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_run(run, reference, min_confidence)
+    found = read_run(run, reference, min_confidence, contained)
     values = reported(summarise(found.documents, threshold), found.keys)
     passing = sum(kept(scores, threshold) for scores in found.documents)
     unkept = nothing_kept(passing, sum(scores.skipped is None for scores in found.documents))
@@ -272,6 +302,9 @@ def read_results(run: Run) -> Any:
 
 def _read_records(path: Path, messages: list[str]) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
     """Yield a label and the record of every sample, or why it is none; report lines without one."""
+    if path.suffix == ".parquet":
+        yield from _read_shared(path)
+        return
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(_lines(lines), start=1):
             if not line.strip():
@@ -284,6 +317,27 @@ def _read_records(path: Path, messages: list[str]) -> Iterator[tuple[str, Alignm
                 messages.append(f"{path.name}: line {number} left out: {error} (was the run killed while writing?)")
                 continue
             yield label, _record(text)
+
+
+def _read_shared(path: Path) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
+    """Yield the same of a shared run.
+
+    Raises:
+        ValueError: If the file is no such table, or damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            sizes = [file.metadata.row_group(place).total_byte_size for place in range(file.num_row_groups)]
+            if max(sizes, default=0) > MAX_GROUP_BYTES:
+                raise ValueError(f"{path.name}: {max(sizes)} bytes at once; at most {MAX_GROUP_BYTES} are read")
+            for batch in file.iter_batches(_RECORDS_AT_ONCE, columns=["uid", "record"]):
+                for row in batch.to_pylist():
+                    yield printable(str(row["uid"])[:80]), _record(row["record"])
+    except (pa.ArrowException, KeyError) as error:
+        raise ValueError(f"{path.name} holds no records of a shared run, or is damaged: {error}") from None
 
 
 def _lines(file: TextIO) -> Iterator[str]:
@@ -311,14 +365,14 @@ def _record(text: Any) -> AlignmentRecord | ValueError:
         return error
 
 
-def _score(label: str, record: AlignmentRecord | ValueError, reference: str | None) -> DocumentScores:
+def _score(label: str, record: AlignmentRecord | ValueError, reference: str | None, contained: bool) -> DocumentScores:
     """Return a document's scores; skipped where there is no record or not that reference."""
     if isinstance(record, ValueError):
         return DocumentScores(label, skipped="unreadable_record", detail=str(record))
     if record.skipped is None and reference is not None and reference not in record.references:
         detail = f"no reference {reference!r}, only {sorted(record.references)}"
         return DocumentScores(record.uid, record.speaker, skipped="no_word_timestamps", detail=detail)
-    return score_record(record, reference)
+    return score_record(record, reference, contained)
 
 
 def _sure(scores: DocumentScores, least: float | None) -> DocumentScores:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from alas_metric.corpus.answer_filter import THRESHOLD, kept
+from alas_metric.corpus.documents import document_layers, document_value
 from alas_metric.corpus.layers import Item, items_entering, values_of_layers
 from alas_metric.corpus.metrics import LAYERED, RANKING
 from alas_metric.document.path_errors import entry_seconds
@@ -20,7 +21,6 @@ from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
 from alas_metric.document.similarity import FORMS
 from alas_metric.document.timeline import Timeline
-from alas_metric.report.run_report import document_layers, document_value
 from alas_metric.results.dumps import (
     ENVELOPE_SECONDS,
     Dump,

@@ -173,7 +173,7 @@ class DocumentLens:
         readable = torch.zeros(len(self.first_tokens), len(tokens), dtype=torch.bool)
         for column in tokens.T:
             readable |= column[None, :] == self.first_tokens[:, None]
-        found = readable.numpy()
+        found = np.asarray(readable)
         surest = [begin + int(probabilities[begin:end].argmax()) for begin, end in self.timeline.stretches.tolist()]
         self._tops.append(tokens[surest, 0].tolist())
         self._found.append(words_read(found, self.timeline))

@@ -12,13 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from alas_metric.commands.terminal import console, show_table
+from alas_tasks.answer_similarity import model_for
 from alas_tasks.findings import Finding, State
-from alas_tasks.needs import free_answers, of_tasks, references
+from alas_tasks.needs import free_answers, languages, of_tasks, references
 from model_patches.doctor import machine
 from model_patches.doctor.weights import Weights, in_memory, of_model, of_whisper
 from model_patches.reference.sources import DEFAULT, GOLD, read_sources
 from model_patches.registry import FAMILIES, MODEL_IDS, Family
-from model_patches.run.options import PREFIX, AlasOptions
+from model_patches.run.options import PREFIX
 
 _STYLES = {State.THERE: "green", State.REACHABLE: "cyan", State.NOTE: "yellow", State.MISSING: "bold red"}
 
@@ -120,8 +121,12 @@ def of_answers_and_times(tasks: list[str], arguments: dict[str, str]) -> list[We
     """Return what was found of the aligners, which time words, and of Sentence-BERT, which compares answers."""
     times = [_of_source(*source) for source in _sources(tasks, arguments.get(f"{PREFIX}reference"))]
     compared = free_answers(tasks) and arguments.get(f"{PREFIX}responses", "true").lower() == "true"
-    name = arguments.get(f"{PREFIX}sbert", AlasOptions.sbert)
-    return [*(each for each in times if each is not None), *([of_model("Sentence-BERT", name)] if compared else [])]
+    named = arguments.get(f"{PREFIX}sbert")
+    models = sorted({named or model_for(arguments.get(f"{PREFIX}language", spoken)) for spoken in languages(tasks)})
+    return [
+        *(each for each in times if each is not None),
+        *(of_model("Sentence-BERT", name) for name in models if compared),
+    ]
 
 
 def _sources(tasks: list[str], reference: str | None) -> list[tuple[str, str]]:

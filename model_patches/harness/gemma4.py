@@ -16,29 +16,24 @@ class Gemma4(HuggingFaceModel, StockGemma4):
 
     Args:
         pretrained: a hub id or a folder; not every Gemma 4 hears, and ALAS tasks refuse those that do not.
-        device: ``cuda``, ``cuda:1``, ``mps`` (not tried) or ``cpu``; default: CUDA where there is one.
         device_map: ``auto`` spreads the model over all CUDA devices of one process.
-        batch_size: documents per ``generate``.
         trust_remote_code: taken and not used; the model is transformers' own.
-        use_cache: whether ``generate`` keeps keys and values.
         attn_implementation: as in transformers.
         max_soft_tokens: of images in other tasks, as the two below it.
         max_num_frames: of videos.
         interleave_visuals: images where the question names them.
         system_prompt: the system turn, of all tasks.
         reasoning_prompt: added to the questions of other tasks.
-        **options: `model_patches.adapters.loading.LoadOptions`, and `AlasOptions` with the prefix ``alas_``. Other
-            tasks give the model bfloat16 whatever its ``dtype``.
+        **options: as `HuggingFaceModel`. Other tasks give the model bfloat16 whatever its ``dtype``.
     """
+
+    checkpoint = "google/gemma-4-31B-it"
 
     def __init__(
         self,
-        pretrained: str = "google/gemma-4-31B-it",
-        device: str | None = None,
+        pretrained: str | None = None,
         device_map: str | None = "auto",
-        batch_size: int | str | None = 1,
         trust_remote_code: bool | None = True,
-        use_cache: bool = True,
         attn_implementation: str | None = None,
         max_soft_tokens: int = DEFAULT_MAX_SOFT_TOKENS,
         max_num_frames: int = DEFAULT_MAX_FRAMES,
@@ -47,12 +42,9 @@ class Gemma4(HuggingFaceModel, StockGemma4):
         reasoning_prompt: str | None = None,
         **options: Any,
     ) -> None:
-        # Not the stock __init__: it hard-codes CUDA and bfloat16. The attributes are the stock wrapper's.
-        loading = {"attn_implementation": attn_implementation, **options}
-        self.start_pretrained(pretrained, loading, device=device, device_map=device_map, batch_size=batch_size)
+        super().__init__(pretrained, device_map=device_map, attn_implementation=attn_implementation, **options)
         self.processor.video_processor.sample_frames = self._sample_video_frames
         self._max_length = self._config.text_config.max_position_embeddings
-        self.use_cache = use_cache
         self.system_prompt = system_prompt
         self.interleave_visuals = interleave_visuals
         self.max_soft_tokens = max_soft_tokens

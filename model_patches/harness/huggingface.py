@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from alas_metric.errors import FatalError
@@ -15,20 +14,40 @@ from model_patches.registry import adapter_for
 
 
 class HuggingFaceModel(AlasModel):
-    """Mixin for wrappers whose checkpoint is one of transformers."""
+    """Mixin for wrappers whose checkpoint is one of transformers; a subclass names its ``checkpoint``.
+
+    Args:
+        pretrained: a hub id or a folder; default: the ``checkpoint``.
+        device: ``cuda``, ``cuda:1``, ``mps`` (not tried) or ``cpu``; default: CUDA where there is one.
+        device_map: ``auto`` spreads the model over all CUDA devices of one process.
+        batch_size: documents per ``generate`` in ALAS tasks, for families where tests show that it does no harm.
+        use_cache: whether ``generate`` keeps keys and values.
+        **options: `model_patches.adapters.loading.LoadOptions`, and `AlasOptions` with the prefix ``alas_``.
+    """
 
     adapter_class: ClassVar[type[SpeechAdapter]] = HuggingFaceAdapter
+    checkpoint: ClassVar[str]
 
-    def start_pretrained(self, pretrained: str, options: Mapping[str, Any], **place: Any) -> None:
-        """Load the model.
-
-        Args:
-            pretrained: a hub id or a folder.
-            options: model arguments: those of `LoadOptions` and those with the prefix ``alas_``.
-            **place: ``device``, ``device_map`` and ``batch_size``, as `AlasModel.start`.
-        """
+    def __init__(
+        self,
+        pretrained: str | None = None,
+        device: str | None = None,
+        device_map: str | None = None,
+        batch_size: int | str | None = 1,
+        use_cache: bool = True,
+        **options: Any,
+    ) -> None:
+        # Not the stock __init__: it hard-codes CUDA and takes no dtype. The attributes are the stock wrapper's.
         loading, others = LoadOptions.take(options)
-        self.start(pretrained=pretrained, options=others, load_arguments=loading.chosen(), **place)
+        self.start(
+            pretrained=pretrained or self.checkpoint,
+            device=device,
+            device_map=device_map,
+            batch_size=batch_size,
+            options=others,
+            load_arguments=loading.chosen(),
+        )
+        self.use_cache = use_cache
 
     def adapter_of_its_type(self, system_prompt: str | None) -> SpeechAdapter:
         """Return the adapter of the checkpoint's model type, with a system turn if one is given."""
@@ -43,29 +62,15 @@ class AlasHf(HuggingFaceModel, PlainModel):
 
     Args:
         pretrained: a hub id or a folder.
-        device: ``cuda``, ``cuda:1``, ``mps`` (not tried) or ``cpu``; default: CUDA where there is one.
-        device_map: ``auto`` spreads the model over all CUDA devices of one process.
-        batch_size: documents per ``generate`` in ALAS tasks, for families where tests show that it does no harm.
-        use_cache: whether ``generate`` keeps keys and values.
         system_prompt: a system turn before the user's.
-        **options: `model_patches.adapters.loading.LoadOptions`, and `AlasOptions` with the prefix ``alas_``.
+        **options: as `HuggingFaceModel`.
     """
 
-    def __init__(
-        self,
-        pretrained: str | None = None,
-        device: str | None = None,
-        device_map: str | None = None,
-        batch_size: int | str | None = 1,
-        use_cache: bool = True,
-        system_prompt: str | None = None,
-        **options: Any,
-    ) -> None:
+    def __init__(self, pretrained: str | None = None, system_prompt: str | None = None, **options: Any) -> None:
         if not pretrained:
             raise FatalError("alas_hf needs --model_args pretrained=<hub id or folder>")
-        self.use_cache = use_cache
+        super().__init__(pretrained, **options)
         self.system_prompt = system_prompt
-        self.start_pretrained(pretrained, options, device=device, device_map=device_map, batch_size=batch_size)
 
     def make_adapter(self) -> SpeechAdapter:
         """Return the family's own adapter where there is one, else the general one."""

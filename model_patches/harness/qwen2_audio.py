@@ -14,34 +14,24 @@ class Qwen2Audio(HuggingFaceModel, StockQwen2Audio):
     """The harness's ``qwen2_audio``: stock on every other task, paired runs on ALAS tasks.
 
     Args:
-        pretrained: a hub id or a folder.
-        device: ``cuda``, ``cuda:1``, ``mps`` (not tried) or ``cpu``; default: CUDA where there is one.
-        device_map: ``auto`` spreads the model over all CUDA devices of one process.
-        batch_size: documents per ``generate``.
-        use_cache: whether ``generate`` keeps keys and values.
         add_generation_prompt: whether the assistant's turn is opened.
         add_system_prompt: whether the chat template's system turn is kept.
         simple_prompt: no chat template, for the base model.
-        **options: `model_patches.adapters.loading.LoadOptions`, and `AlasOptions` with the prefix ``alas_``.
+        **options: as `HuggingFaceModel`.
     """
 
     adapter_class = Qwen2AudioAdapter
+    checkpoint = "Qwen/Qwen2-Audio-7B-Instruct"
 
     def __init__(
         self,
-        pretrained: str = "Qwen/Qwen2-Audio-7B-Instruct",
-        device: str | None = None,
-        device_map: str | None = None,
-        batch_size: int | str | None = 1,
-        use_cache: bool = True,
+        pretrained: str | None = None,
         add_generation_prompt: bool = True,
         add_system_prompt: bool = True,
         simple_prompt: bool = False,
         **options: Any,
     ) -> None:
-        # Not the stock __init__: it hard-codes CUDA and takes no dtype. The attributes are the stock wrapper's.
-        self.start_pretrained(pretrained, options, device=device, device_map=device_map, batch_size=batch_size)
-        self.use_cache = use_cache
+        super().__init__(pretrained, **options)
         self.add_generation_prompt = add_generation_prompt
         self.add_system_prompt = add_system_prompt
         self.simple_prompt = simple_prompt

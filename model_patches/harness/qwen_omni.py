@@ -15,29 +15,22 @@ class _QwenOmni(HuggingFaceModel):
 
     Args:
         pretrained: a hub id or a folder.
-        device: ``cuda``, ``cuda:1``, ``mps`` (not tried) or ``cpu``; default: CUDA where there is one.
         device_map: ``auto`` spreads the model over all CUDA devices of one process.
-        batch_size: documents per ``generate``.
-        use_cache: whether ``generate`` keeps keys and values.
         system_prompt: the system turn.
         max_num_frames: of videos in other tasks, as the arguments below it.
         use_custom_video_loader: Qwen2.5-Omni only.
         fps: Qwen2.5-Omni only.
         max_image_size: Qwen2.5-Omni only.
-        **options: `model_patches.adapters.loading.LoadOptions`, and `AlasOptions` with the prefix ``alas_``.
+        **options: as `HuggingFaceModel`.
     """
 
-    checkpoint: str
     attention: str | None
     max_frames: int
 
     def __init__(
         self,
         pretrained: str | None = None,
-        device: str | None = None,
         device_map: str | None = "auto",
-        batch_size: int | str | None = 1,
-        use_cache: bool = True,
         system_prompt: str = SYSTEM_PROMPT,
         max_num_frames: int | None = None,
         use_custom_video_loader: bool = False,
@@ -45,15 +38,8 @@ class _QwenOmni(HuggingFaceModel):
         max_image_size: int | None = None,
         **options: Any,
     ) -> None:
-        # Not the stock __init__: it hard-codes CUDA, loads what speaks and takes no dtype. The attributes are its.
-        self.start_pretrained(
-            pretrained or self.checkpoint,
-            {"attn_implementation": self.attention, **options},
-            device=device,
-            device_map=device_map,
-            batch_size=batch_size,
-        )
-        self.use_cache = use_cache
+        options = {"attn_implementation": self.attention, **options}
+        super().__init__(pretrained, device_map=device_map, **options)
         self.system_prompt = system_prompt
         self.max_num_frames = max_num_frames or self.max_frames
         self.use_custom_video_loader = use_custom_video_loader

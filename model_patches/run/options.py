@@ -40,7 +40,8 @@ class AlasOptions:
         aligner_dtype: its number format: ``auto`` (the checkpoint's), ``float32``, ``bfloat16`` or ``float16``.
         language: language of the speech, as Whisper's codes; default: what the task says.
         responses: False probes with two prefills: no answers, no filter.
-        sbert: Sentence-BERT model that compares free answers; a hub id or a folder.
+        sbert: Sentence-BERT model that compares free answers; a hub id or a folder. Default: the authors' for English,
+            a multilingual one for other languages.
         cache: folder of the word timestamps; default: the user's cache folder.
         journal: folder in which every finished record is written at once; a run started again takes them from there.
         dump: of how many documents of each task the similarities are kept beside the results, for pictures.
@@ -59,7 +60,7 @@ class AlasOptions:
     aligner_dtype: str = "auto"
     language: str | None = None
     responses: bool = True
-    sbert: str = "sentence-transformers/paraphrase-MiniLM-L6-v2"
+    sbert: str | None = None
     cache: str | None = None
     journal: str | None = None
     dump: int = 0
@@ -188,17 +189,12 @@ class Aligners:
             aligner.close()
 
 
-def describe(options: AlasOptions) -> dict[str, str]:
-    """Return what a record says of how it was made."""
-    return {"answer_similarity": options.sbert} if options.responses else {}
-
-
 def environment(options: AlasOptions) -> dict[str, Any]:
     """Return the versions and options that can change a record's numbers."""
     return {
         "versions": {**software(), "lmms-eval": version("lmms-eval")},
         "python": platform.python_version(),
-        "options": describe(options),
+        "responses": options.responses,
         "heads": options.whisper_heads,
         "language": options.language,
         "layer_map": options.layer_map,

@@ -12,8 +12,9 @@ import torch
 
 from alas_metric.document.lens_table import LensTable
 from alas_metric.document.measuring import Measurement
-from alas_metric.document.record import AlignmentRecord
+from alas_metric.document.record import ANSWER_FILTER, CONTAINED, AlignmentRecord
 from alas_metric.errors import FatalError, SkipDocument
+from alas_tasks.answers import FREE_OR_CONTAINED, contained
 from alas_tasks.audio import SAMPLE_RATE
 from alas_tasks.speech import SpeechSample
 from model_patches.adapters.adapter import Prompts, SpeechAdapter
@@ -22,14 +23,14 @@ from model_patches.adapters.capture import (
     LayerVectors,
     WordPooling,
     capture_prefill,
+    full_precision,
     verify_capture,
 )
 from model_patches.adapters.generation import cut
 from model_patches.adapters.lens import DocumentLens, Lens, verify_lens
+from model_patches.run.comparison import AnswerComparison
 from model_patches.run.preparation import Prepared
 from model_patches.run.provenance import of_model, software
-
-Similarity = Callable[[Sequence[tuple[str | None, str | None]]], list[float | None]]
 
 
 @dataclass
@@ -39,9 +40,8 @@ class PairedRuns:
     Args:
         adapter: the model, its prompts and positions.
         responses: whether answers are generated.
-        similarity: compares free answers.
+        comparison: compares free answers; None compares none.
         settings: what every record says of how it was made, besides model and software.
-        similarity_settings: what records of free answers say of it too.
         layer_map: whether every audio layer is compared with every text layer.
         keep_states: whether measurements keep hidden states.
         lens: reads every layer's audio positions; None: nothing is read.
@@ -49,9 +49,8 @@ class PairedRuns:
 
     adapter: SpeechAdapter
     responses: bool = True
-    similarity: Similarity | None = None
+    comparison: AnswerComparison | None = None
     settings: dict[str, str] = field(default_factory=dict)
-    similarity_settings: dict[str, str] = field(default_factory=dict)
     layer_map: bool = False
     keep_states: bool = False
     lens: Lens | None = None
@@ -115,7 +114,9 @@ class PairedRuns:
         for row, (document, measurement) in enumerate(zip(documents, measurements, strict=True)):
             answers = (cut(audio_answers[row], until), cut(text_answers[row], until))
             lens = readers[row].table(self.adapter.token_text) if readers else None
-            records.append(self._record(document, measurement, *answers, lens))
+            # The last few layers are measured only now; a training loop may probe in autocast.
+            with full_precision(self.adapter.device.type):
+                records.append(self._record(document, measurement, text.words[row], *answers, lens))
             if keep is not None:
                 keep(row, records[-1], measurement)
         return records
@@ -147,6 +148,7 @@ class PairedRuns:
         self,
         document: Prepared,
         measurement: Measurement,
+        words: Sequence[Sequence[int]],
         audio_answer: str,
         text_answer: str,
         lens: LensTable | None,
@@ -159,12 +161,18 @@ class PairedRuns:
             transcript_source=document.transcript_source,
             instruction=document.instruction,
             target=sample.target,
+            num_tokens=[len(tokens) for tokens in words],
             lens=lens,
-            settings=self.all_settings
-            | dict(document.settings)
-            | (self.similarity_settings if answers.get("similarities") else {}),
+            settings=self.all_settings | dict(document.settings) | self._answer_settings(sample, answers),
             **answers,
         )
+
+    def _answer_settings(self, sample: SpeechSample, answers: Mapping[str, Any]) -> dict[str, str]:
+        """Return what a record says of how its answers were compared."""
+        if self.comparison is None or "similarities" not in answers:
+            return {}
+        rule = {ANSWER_FILTER: CONTAINED} if sample.answers == FREE_OR_CONTAINED else {}
+        return {**self.comparison.settings(sample.language), **rule}
 
     def _compare(self, sample: SpeechSample, audio: str, text: str) -> dict[str, Any]:
         """Return the record's fields about the two answers: as labels where the task is closed, else by meaning."""
@@ -172,11 +180,12 @@ class PairedRuns:
         if sample.read_answer is not None:
             labels = {"audio": sample.read_answer(audio), "text": sample.read_answer(text)}
             return {**answers, "labels": {**labels, "target": sample.target}}
-        if self.similarity is None:
+        if self.comparison is None:
             return answers
         names = ("responses", "audio_target", "text_target")
         pairs = [(audio, text), (audio, sample.target), (text, sample.target)]
-        return {**answers, "similarities": dict(zip(names, self.similarity(pairs), strict=True))}
+        found = dict(zip(names, self.comparison.pairs(pairs, sample.language), strict=True))
+        return {**answers, "similarities": {**found, CONTAINED: float(contained(audio, text))}}
 
 
 def _readers(lens: Lens, text: Prompts, measurements: Sequence[Measurement]) -> list[DocumentLens]:

@@ -50,16 +50,19 @@ class Item:
         self.record = AlignmentRecord.skip(self.uid, skip.cause, skip.detail, speaker=speaker).to_json()
 
 
-def has_free_answers(items: Sequence[Item]) -> bool:
-    """Tell whether a task among the items compares answers by their meaning, judged by its first document."""
+def languages_of_free_answers(items: Sequence[Item]) -> list[str]:
+    """Return the languages of the tasks that compare answers by their meaning, judged by their first documents."""
     first = {item.task: item for item in reversed(items)}
+    found = []
     for item in first.values():
         try:
-            if item.read().read_answer is None:
-                return True
+            sample = item.read()
         except Exception:  # the document's own turn will tell what is wrong with it
-            return True
-    return False
+            found.append(SpeechSample.language)
+            continue
+        if sample.read_answer is None:
+            found.append(sample.language)
+    return sorted(set(found))
 
 
 def read_requests(

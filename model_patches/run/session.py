@@ -21,21 +21,21 @@ from tqdm import tqdm
 from alas_metric.document.measuring import Measurement
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.errors import FatalError, SkipDocument
-from alas_tasks.answer_similarity import SentenceSimilarity
 from alas_tasks.audio import load_audio
+from alas_tasks.speech import SpeechSample
 from model_patches.adapters.adapter import SpeechAdapter
-from model_patches.adapters.fingerprint import short, weights_fingerprint
 from model_patches.adapters.lens import Lens
 from model_patches.reference.sources import settings_of
+from model_patches.run.comparison import AnswerComparison
 from model_patches.run.dumping import FirstDocuments, StateFiles
 from model_patches.run.harness_run import current_run
 from model_patches.run.interruption import Interruption
 from model_patches.run.journal import Journal, audio_digest, record_key
-from model_patches.run.options import AlasOptions, Aligners, describe, environment, resume_advice
+from model_patches.run.options import AlasOptions, Aligners, environment, resume_advice
 from model_patches.run.paired import PairedRuns
 from model_patches.run.preparation import Preparation
 from model_patches.run.provenance import dependencies, of_weights
-from model_patches.run.requests import Item, batches, has_free_answers, read_requests
+from model_patches.run.requests import Item, batches, languages_of_free_answers, read_requests
 
 _MAX_FAILURES = 3
 # CUDA and MPS; the CPU's allocator on Linux and on Windows; cuBLAS's workspace.
@@ -75,9 +75,12 @@ class Session:
         self.journal = Journal(options.journal) if options.journal else None
         self.identity = {**identity, **environment(options)}
         self.prepare = Preparation(adapter, self.aligners.of, options.language)
-        settings = {**describe(options), **of_weights(identity)}
+        self.comparison = AnswerComparison(options.sbert, options.language)
         lens = Lens.of(adapter, options.lens) if options.lens else None
-        self.runs = PairedRuns(adapter, options.responses, settings=settings, layer_map=options.layer_map, lens=lens)
+        facts = of_weights(identity)
+        self.runs = PairedRuns(
+            adapter, options.responses, self.comparison, facts, layer_map=options.layer_map, lens=lens
+        )
         self.runs.keep_states = any(isinstance(keeper, StateFiles) for keeper in keepers)
         self.interruption = Interruption(resume_advice(options))
         self.seed = torch.initial_seed()
@@ -95,8 +98,8 @@ class Session:
         """
         items = read_requests(requests, task_dict, self.options.responses, {"use_cache": self.use_cache})
         # Loaded now: an unreachable model must stop the run before its first document, not after its last.
-        if self.options.responses and self.runs.similarity is None and has_free_answers(items):
-            self._load_similarity()
+        for language in languages_of_free_answers(items) if self.options.responses else ():
+            self.comparison.load(language)
         with self.interruption.awaited():
             if not self.runs.proven:
                 self._prove(items)
@@ -111,15 +114,8 @@ class Session:
         run = current_run()
         if run is not None:
             times = settings_of(self.aligners.made.values())
-            settings = {**self.runs.all_settings, **self.runs.similarity_settings, **times}
+            settings = {**self.runs.all_settings, **self.comparison.all_settings, **times}
             run.facts.update(settings=settings, packages=dependencies())
-
-    def _load_similarity(self) -> None:
-        """Load Sentence-BERT; what it is, is known only now: the first run of all downloads it."""
-        self.runs.similarity = SentenceSimilarity(self.options.sbert).pairs
-        fingerprint = weights_fingerprint(self.options.sbert)
-        self.identity["sentence_bert"] = fingerprint
-        self.runs.similarity_settings = {"answer_similarity_weights": short(fingerprint)}
 
     def close(self) -> None:
         """Close the journal and give the aligners' memory back."""
@@ -161,6 +157,9 @@ class Session:
         """Read a document and place its words; take its record from the journal if it is there."""
         sample = item.read()
         item.uid = sample.uid
+        if self.options.responses and sample.read_answer is None:
+            # Perhaps of another language than its task's first document; known in this pass, before the long one.
+            self.comparison.load(sample.language)
         audio = load_audio(sample.audio)
         # The audio is not kept: that of a whole data set would fill the memory of every rank.
         item.document = self.prepare(replace(sample, audio=None), item.instruction, audio)
@@ -190,8 +189,14 @@ class Session:
             references={name: list(words) for name, words in document.references.items()},
             reference=document.reference,
             settings=document.settings,
+            comparison=self._compared_by(document.sample),
             seed=self.seed if item.samples else None,
         )
+
+    def _compared_by(self, sample: SpeechSample) -> str | None:
+        """Return the fingerprint of what compares a document's answers, None where nothing does."""
+        free = self.options.responses and sample.read_answer is None
+        return self.comparison.fingerprint(sample.language) if free else None
 
     def _run_batch(self, batch: Sequence[Item]) -> None:
         if len(batch) > 1:

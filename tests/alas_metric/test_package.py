@@ -11,6 +11,7 @@ import alas_metric
 from alas_metric import AlignmentRecord
 
 HEAVY = ("torch", "transformers", "lmms_eval", "datasets", "sentence_transformers")
+NOT_AT_IMPORT = (*HEAVY, "pandas", "matplotlib", "pyarrow", "huggingface_hub", "sklearn", "IPython")
 SCORE = """
 import sys
 import alas_metric
@@ -28,6 +29,13 @@ def test_scoring_loads_nothing_heavy(tmp_path: Path, record: Callable[..., Align
     root = Path(alas_metric.__file__).parents[1]
     command = [sys.executable, "-c", SCORE, str(path), *HEAVY]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_importing_it_loads_little() -> None:
+    """What data frames, figures and files of shared runs need comes with their first use."""
+    code = "import sys, alas_metric; print([name for name in sys.argv[1:] if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code, *NOT_AT_IMPORT], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -1,7 +1,8 @@
 import pytest
 
 from alas_metric.errors import FatalError
-from alas_tasks.answer_similarity import SentenceSimilarity
+from alas_tasks.answer_similarity import DEFAULT_MODEL, MULTILINGUAL_MODEL, SentenceSimilarity, model_for
+from alas_tasks.answers import contained
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +44,28 @@ def test_nothing_to_compare(similarity):
 def test_unreachable_model_is_reported_at_once(tmp_path):
     with pytest.raises(FatalError, match="alas_sbert"):
         SentenceSimilarity(str(tmp_path / "none"))
+
+
+def test_english_alone_has_the_authors_model():
+    assert {model_for(language) for language in ("en", "EN-us", "english")} == {DEFAULT_MODEL}
+    assert {model_for(language) for language in ("zh", "de", "yue", "Chinese")} == {MULTILINGUAL_MODEL}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("Boston", "The train goes to Boston.", True),
+        ("The train goes to Boston.", "to boston!", True),
+        ("<think>Chicago?</think> Boston", "Boston, of course", True),
+        ("Boston", "Bostonian", False),
+        ("a cat", "a black cat", False),
+        ("北京", "他去了北京。", True),
+        ("京北", "他去了北京。", False),
+        ("", "Boston", False),
+        ("...", "...", False),
+        ("yes", "Yes.", True),
+        ("angry", "not angry", True),  # it is no reading
+    ],
+)
+def test_contained(first, second, expected):
+    assert contained(first, second) is contained(second, first) is expected

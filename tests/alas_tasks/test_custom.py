@@ -65,7 +65,7 @@ def load(path, task_type="simple"):
 
 def test_manifest(world):
     manifest = make_manifest(world / "data")
-    assert alas("new-task", "mine", "--data", manifest, "--output", world / "tasks") == 0
+    assert alas("new-task", "mine", "--data", manifest, "--output", world / "tasks", "--reference", "words") == 0
     task = load(world / "tasks" / "mine.yaml")
     docs = task.test_docs()
     assert task.config.task == "mine" and docs["uid"] == list(UTTERANCES)
@@ -73,6 +73,7 @@ def test_manifest(world):
     assert docs[0]["transcript"] == "eleven o'clock had struck"
     (sample,) = task.doc_to_visual(docs[1])
     assert [timing.word for timing in sample.words] == ["the", "dog", "slept", "by", "the", "fire"]
+    assert sample.reference == "words"
     assert sample.speaker == "5639" and sample.target == "The dog sleeps by the fire."
     np.testing.assert_allclose(load_audio(sample.audio), sound_of(UTTERANCES[sample.uid][0], 1), atol=1e-4)
     assert task.config.metadata["alas"] is True

@@ -152,6 +152,7 @@ def test_documents_become_samples():
 def test_settings_of_a_task():
     settings = {"pre_prompt": "<", "post_prompt": ">", "answers": "emotion", "language": "de"}
     (sample,) = doc_to_visual(DOC, settings)
+    assert sample.reference is None and doc_to_visual(DOC, {"reference": "words"})[0].reference == "words"
     assert sample.target == "anger" and sample.read_answer("happy") == "happiness" and sample.language == "de"
     assert pickle.loads(pickle.dumps(sample.read_answer))("sad") == "sadness"
     assert doc_to_text(DOC, settings) == "<What is said?>"
@@ -166,7 +167,7 @@ def test_messages():
 
 
 def test_ways_to_read_answers():
-    assert answer_reader(None) is answer_reader("free") is None
+    assert answer_reader(None) is answer_reader("free") is answer_reader("free_or_contained") is None
     assert answer_reader("option")("(c)") == answer_reader(["A", "B", "C"])("(c)") == "C"
     for wrong in ("emotions", []):
         with pytest.raises(FatalError, match="answers"):

@@ -44,14 +44,12 @@ def test_it_is_the_record_of_the_paired_runs(qwen2_audio, model, sentence_bert_f
     arguments["sbert"] = str(sentence_bert_folder)
     record = probe(model, qwen2_audio.processor, AUDIO, TRANSCRIPT, **arguments)
     assert summarise([score_record(record)], threshold=-1.0)["kept"] == 1
-    from alas_tasks.answer_similarity import SentenceSimilarity
     from alas_tasks.speech import SpeechSample
+    from model_patches.run.comparison import AnswerComparison
 
     sample = SpeechSample(uid="u", audio=None, transcript=TRANSCRIPT, words=WORDS)
     document = Preparation(qwen2_audio)(sample, "what?", AUDIO)
-    similarity = SentenceSimilarity(str(sentence_bert_folder)).pairs
-    settings = {"answer_similarity": str(sentence_bert_folder)}
-    (expected,) = PairedRuns(qwen2_audio, True, similarity, settings)(
+    (expected,) = PairedRuns(qwen2_audio, True, AnswerComparison(str(sentence_bert_folder)))(
         [document], [AUDIO], generation_arguments({"max_new_tokens": 4})
     )
     assert record.to_json() == expected.to_json()

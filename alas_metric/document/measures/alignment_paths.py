@@ -65,20 +65,20 @@ def _errors(both: np.ndarray, timeline: Timeline, form: str) -> dict[str, np.nda
 
 def _baselines(timeline: Timeline) -> dict[str, Any]:
     """Return what the random and the constant-rate path give; the same in every layer."""
-    num_words, num_frames, target = timeline.num_words, timeline.num_frames, timeline.path
+    num_words, num_frames, expected = timeline.num_words, timeline.num_frames, timeline.path
     shorter = min(num_words, num_frames)
     seconds, error = expectations(
-        len(target),
+        len(expected),
         shorter,
         [
             lambda entries: seconds_distances(timeline.words, num_frames, timeline.frame_seconds, entries),
-            lambda entries: np.abs(np.arange(shorter) - target[entries, None]),
+            lambda entries: np.abs(np.arange(shorter) - expected[entries, None]),
         ],
     )
     columns: dict[str, Any] = {"alas_seconds_uniform": seconds}
     if not timeline.swapped:
         columns["alas_uniform"] = error
-        columns["alas_linear"] = alignment_error(linear_path(num_words, num_frames), target)
+        columns["alas_linear"] = alignment_error(linear_path(num_words, num_frames), expected)
     return columns
 
 

@@ -11,7 +11,7 @@ The chance control is the same with the stretches of audio in reverse order: wor
 Vectors that stand near to each other in a prompt resemble each other, whatever they hold. The reverse order keeps how
 far apart any two words stand, and with it all that distance alone gives, and loses which word is which. With circularly
 shifted audio, connectors without content had an evidence of 0.16 to 0.18 over the layers of a language model; in
-reverse order 0.04 to 0.08, and in a third of the layers still surely above 0 (docs/verdict.md). Evidence above 0 is
+reverse order 0.04 to 0.10, and in a third of the layers still surely above 0 (docs/verdict.md). Evidence above 0 is
 therefore no sign of words by itself: the verdict asks for more than 0.1.
 """
 

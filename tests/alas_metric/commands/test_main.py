@@ -37,7 +37,7 @@ def test_score(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [entry] = json.loads(target.read_text())["runs"]
     assert (entry["model"], entry["task"], entry["run"]) == ("model", "alas_demo", "20260101_120000")
     assert entry["threshold"] == 0.5 and set(entry["values"]) == {
-        key for key, metric in METRICS.items() if not metric.answers
+        key for key, metric in METRICS.items() if not metric.answers and not metric.option
     }
     assert len(entry["values"]["layers"]["alas"]["values"]) == 3
 

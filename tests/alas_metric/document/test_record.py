@@ -30,6 +30,7 @@ def test_round_trip(
         similarities={"responses": 0.1 + 0.2, "audio_target": None},
         labels={"audio": "x", "text": None, "target": answer},
         word_values={"whisper": {"confidence": [0.5, *[None] * (num_words - 1)]}},
+        num_tokens=[2] * num_words,
     )
     text = made.to_json()
     back = AlignmentRecord.from_json(text)
@@ -104,6 +105,8 @@ def change(path: tuple[str | int, ...], value: Any) -> Callable[[dict[str, Any]]
 
 LENS = {"largest": 10, "first_tokens": ["a"] * 6, "top_tokens": [["b"] * 6] * 3, "found": ["010101"] * 3}
 FAULTS = [
+    (("num_tokens",), [1, 2], "'num_tokens': expected one number per word \\(6\\), got 2"),
+    (("num_tokens",), [1, 2, 3, -1, 1, 1], "'num_tokens': expected an integer from 0 up"),
     (("schema",), 3, "expected schema 1 to 2, got 3"),
     (("schema",), 0, "expected schema 1 to 2, got 0"),
     (("schema",), True, "expected schema 1 to 2"),
@@ -246,7 +249,7 @@ def test_what_is_not_known_here_is_kept(record: Callable[..., AlignmentRecord]) 
     assert read.found("later", "gold")["x"].tolist() == [1.5, 2.5, 3.5]
 
 
-OPTIONAL = {"sums", "reference_sums", "word_values"}
+OPTIONAL = {"sums", "reference_sums", "word_values", "num_tokens"}
 
 
 @pytest.mark.parametrize("of_schema", [lambda data: data, as_schema_1], ids=["2", "1"])

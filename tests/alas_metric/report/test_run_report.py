@@ -10,15 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from alas_metric import AlignmentRecord, Measurement, score_pair, score_record, summarise
 from alas_metric.commands.main import main
+from alas_metric.corpus.documents import document_layers, document_value
 from alas_metric.corpus.layers import is_defined
 from alas_metric.corpus.metrics import ROWS
 from alas_metric.document.lens_table import LensTable
 from alas_metric.report.figures import figures
-from alas_metric.report.run_report import Report, document_layers, document_value, make_report, ranked
+from alas_metric.report.run_report import Report, make_report, ranked
 from alas_metric.report.tables import OF_DOCUMENTS
 from alas_metric.results.dumps import dump_folder, dump_name, find_dumps, write_dump
 from alas_metric.results.runs import find_runs
@@ -106,6 +108,24 @@ def _no_files(monkeypatch) -> None:
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def test_words_are_in_two_files_and_a_figure(written: Path, records) -> None:
+    """The words of the kept documents give back the run's skill; both files hold the same."""
+    found = [row for row in rows(written / "words.csv") if row["group"] == "all" and row["kept"] == "True"]
+    assert len(found) == 7 * 8
+    totals = {
+        name: sum(float(row[name]) * int(row["entries"]) for row in found if row["entries"] != "0")
+        for name in ("seconds", "random_seconds")
+    }
+    values = summarise([score_record(record) for record in records])
+    # The run's value is the mean over layers of ratios with one denominator: the ratio of means.
+    assert 1 - totals["seconds"] / totals["random_seconds"] == pytest.approx(values["alas_skill"])
+    table = pq.read_table(written / "words.parquet").to_pylist()
+    assert [row["error"] for row in table] == [
+        None if row["error"] == "" else float(row["error"]) for row in rows(written / "words.csv")
+    ]
+    assert (written / "figures" / "words.png").exists() and "figures/words.png" in (written / "report.md").read_text()
 
 
 def test_tables_hold_the_runs_numbers(written: Path, records) -> None:

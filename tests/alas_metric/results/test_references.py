@@ -14,11 +14,12 @@ from run_folders import write_run
 
 from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record, summarise
 from alas_metric.commands.main import main
+from alas_metric.corpus.signature import answer_filter
 from alas_metric.document.agreement import border_distances, disagreement, far_words
 from alas_metric.report.run_report import make_report
 from alas_metric.report.trust import terciles
 from alas_metric.results.references import compare_references
-from alas_metric.results.runs import find_runs, score_run
+from alas_metric.results.runs import find_runs, read_run, score_run
 
 LATE = (0.0, 0.05, 0.2)
 """Seconds by which the second source of a document is late."""
@@ -111,6 +112,25 @@ def test_min_confidence(run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["score", str(run_dir), "--min-confidence", "0.85", "--json", str(out)]) == 0
     (entry,) = json.loads(out.read_text())["runs"]
     assert entry["min_confidence"] == 0.85 and entry["values"]["kept"] == 8
+
+
+def test_contained_answers_are_kept_if_asked(tmp_path: Path, records: list[AlignmentRecord]) -> None:
+    similar = [0.9, 0.5, 0.5]
+    answers = [
+        replace(
+            record,
+            audio_answer="Boston",
+            text_answer="to Boston",
+            similarities={"responses": similar[number % 3], "contained": float(number % 3 == 1)},
+        )
+        for number, record in enumerate(records[:12])
+    ]
+    write_run(tmp_path / "org__model", answers)
+    [run] = find_runs(tmp_path)
+    assert (score_run(run).values["kept"], score_run(run, contained=True).values["kept"]) == (4, 8)
+    found = read_run(run, contained=True).documents
+    assert answer_filter(found[0], 0.7) == "0.7+contained" and answer_filter(read_run(run).documents[0], 0.7) == "0.7"
+    assert len(make_report(run, contained=True).kept) == 8 and main(["score", str(tmp_path), "--contained"]) == 0
 
 
 def test_thirds_of_the_documents(run_dir: Path) -> None:

@@ -295,7 +295,7 @@ def test_the_layer_moves_everything(one: Opened) -> None:
 @pytest.mark.slow
 def test_numbers_are_those_of_the_scores(one: Opened, folders: tuple[Path, Path]) -> None:
     """Slow: starts a browser."""
-    from alas_metric.report.run_report import document_layers
+    from alas_metric.corpus.documents import document_layers
     from alas_metric.results.runs import read_run
 
     [run] = find_runs(folders[0])

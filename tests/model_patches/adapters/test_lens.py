@@ -125,9 +125,10 @@ def test_metrics_follow(qwen2_audio) -> None:
     assert summarise([score_record(probed(qwen2_audio))])["lens_recall"] is None
 
 
-def test_half_precision_and_autocast(qwen2_audio) -> None:
+def test_in_autocast(qwen2_audio) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert probed(qwen2_audio, lens=10).lens is not None
+        record = probed(qwen2_audio, lens=10, layer_map=True)
+    assert record.lens is not None and set(record.layer_maps["words"]) == {"hits", "both"}
 
 
 def test_no_hook_is_left(qwen2_audio) -> None:

@@ -332,10 +332,11 @@ class EncodesFirst:
         )
         rest = {name: value for name, value in inputs.items() if name not in self.audio(inputs)}
 
-        def forward(input_ids, **arguments):
+        def forward(**arguments):
             assert set(self.audio(arguments).values()) <= {None}
-            known = {"input_ids": input_ids} if input_ids.shape[1] == 1 else {"inputs_embeds": embeddings}
-            return self.forward(**known, **arguments)
+            if arguments["input_ids"].shape[1] > 1:
+                arguments |= {"input_ids": None, "inputs_embeds": embeddings}
+            return self.forward(**arguments)
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(self.model.model, "forward", forward)
@@ -349,9 +350,10 @@ class EncodesFirst:
         def stop(inputs_embeds, **_arguments):
             raise Encoded(inputs_embeds)
 
-        with pytest.MonkeyPatch.context() as patched, pytest.raises(Encoded) as found:
+        with pytest.MonkeyPatch.context() as patched:
             patched.setattr(self.model.model.language_model, "forward", stop)
-            self.forward(**inputs)
+            with pytest.raises(Encoded) as found:
+                self.forward(**inputs)
         return found.value.args[0]
 
 

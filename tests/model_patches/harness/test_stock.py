@@ -17,6 +17,7 @@ from tiny_families import make_audio_flamingo_3, make_gemma4
 from alas_metric.errors import FatalError
 from model_patches.harness.audio_flamingo_3 import AudioFlamingo3
 from model_patches.harness.gemma4 import Gemma4
+from model_patches.harness.huggingface import HuggingFaceModel
 from model_patches.harness.qwen2_audio import Qwen2Audio
 
 DOCUMENTS = [
@@ -97,9 +98,10 @@ def same_calls_and_answers(stock, patched) -> None:
 
 def accepts_every_argument(stock: type, ours: type) -> None:
     expected = inspect.signature(stock.__init__).parameters
-    taken = inspect.signature(ours.__init__).parameters
+    taken = {**inspect.signature(HuggingFaceModel.__init__).parameters, **inspect.signature(ours.__init__).parameters}
     assert set(expected) - {"kwargs"} <= set(taken)
-    for name in set(expected) - {"self", "kwargs", "device", "device_map"}:
+    assert ours.checkpoint == expected["pretrained"].default
+    for name in set(expected) - {"self", "kwargs", "pretrained", "device", "device_map"}:
         assert taken[name].default == expected[name].default
 
 

@@ -36,6 +36,7 @@ from model_patches.harness.qwen2_audio import Qwen2Audio
 from model_patches.reference.cache import AlignmentCache
 from model_patches.reference.matching import spread
 from model_patches.reference.whisper_reference import WhisperReference
+from model_patches.run import comparison
 from model_patches.run import session as session_module
 from model_patches.run.dumping import Dumps
 from model_patches.run.options import AlasOptions
@@ -67,7 +68,7 @@ class Full:
 def _no_sentence_bert():
     compare = lambda pairs: [None if None in pair else float(pair[0] == pair[1]) for pair in pairs]  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session_module, "SentenceSimilarity", lambda name: SimpleNamespace(pairs=compare))
+        patch.setattr(comparison, "SentenceSimilarity", lambda name: SimpleNamespace(pairs=compare))
         yield
 
 
@@ -465,7 +466,7 @@ def no_sentence_bert(monkeypatch) -> None:
         raise OSError("We couldn't connect to 'https://huggingface.co'")
 
     monkeypatch.setitem(sys.modules, "sentence_transformers", SimpleNamespace(SentenceTransformer=unreachable))
-    monkeypatch.setattr(session_module, "SentenceSimilarity", SentenceSimilarity)
+    monkeypatch.setattr(comparison, "SentenceSimilarity", SentenceSimilarity)
 
 
 def test_sentence_bert_out_of_reach_shows_before_anything_is_done(make, no_sentence_bert) -> None:
@@ -477,7 +478,7 @@ def test_sentence_bert_out_of_reach_shows_before_anything_is_done(make, no_sente
 
 
 def test_closed_answers_need_no_sentence_bert(make, monkeypatch) -> None:
-    monkeypatch.setattr(session_module, "SentenceSimilarity", lambda name: pytest.fail("it was loaded"))
+    monkeypatch.setattr(comparison, "SentenceSimilarity", lambda name: pytest.fail("it was loaded"))
     closed = sample("a", target="yes", read_answer=lambda answer: "yes")
     assert run(make(), [closed])[0].skipped is None
 

@@ -12,7 +12,7 @@ from alas_metric import score_record
 from alas_metric.document.measure import brief
 from alas_metric.errors import FatalError
 from model_patches import probe
-from model_patches.run import session as session_module
+from model_patches.run import comparison
 from model_patches.run.options import AlasOptions
 from model_patches.run.session import Session
 
@@ -28,7 +28,7 @@ SAMPLES = [
 @pytest.fixture(autouse=True)
 def _no_sentence_bert(monkeypatch):
     compare = lambda pairs: [None if None in pair else float(pair[0] == pair[1]) for pair in pairs]  # noqa: E731
-    monkeypatch.setattr(session_module, "SentenceSimilarity", lambda name: SimpleNamespace(pairs=compare))
+    monkeypatch.setattr(comparison, "SentenceSimilarity", lambda name: SimpleNamespace(pairs=compare))
 
 
 @pytest.fixture

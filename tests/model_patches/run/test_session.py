@@ -14,11 +14,11 @@ from speech_samples import SHORT, evenly, requests_for, run, sample, speech
 
 from alas_metric import AlignmentRecord, WordTiming, score_record
 from alas_metric.errors import FatalError, SkipDocument
+from alas_tasks.answer_similarity import DEFAULT_MODEL, MULTILINGUAL_MODEL
 from alas_tasks.speech import SpeechSample
 from model_patches.adapters.generation import generation_arguments
 from model_patches.reference.whisper_reference import WhisperReference
-from model_patches.run import harness_run
-from model_patches.run import session as session_module
+from model_patches.run import comparison, harness_run
 from model_patches.run.options import AlasOptions
 from model_patches.run.requests import batches, read_requests
 from model_patches.run.session import Session
@@ -27,7 +27,7 @@ from model_patches.run.session import Session
 @pytest.fixture(autouse=True)
 def _no_sentence_bert(monkeypatch):
     compare = lambda pairs: [None if None in pair else float(pair[0] == pair[1]) for pair in pairs]  # noqa: E731
-    monkeypatch.setattr(session_module, "SentenceSimilarity", lambda name: SimpleNamespace(pairs=compare))
+    monkeypatch.setattr(comparison, "SentenceSimilarity", lambda name: SimpleNamespace(pairs=compare))
 
 
 @pytest.fixture
@@ -253,10 +253,10 @@ def test_journal_of_a_run_that_downloaded_sentence_bert_is_of_use(make, tmp_path
     loaded: list[str] = []
     compare = lambda pairs: [None if None in pair else 1.0 for pair in pairs]  # noqa: E731
     load = lambda name: loaded.append(name) or SimpleNamespace(pairs=compare)  # noqa: E731
-    monkeypatch.setattr(session_module, "SentenceSimilarity", load)
-    monkeypatch.setattr(session_module, "weights_fingerprint", lambda name: f"{name}@{'c' * 40 if loaded else None}")
+    monkeypatch.setattr(comparison, "SentenceSimilarity", load)
+    monkeypatch.setattr(comparison, "weights_fingerprint", lambda name: f"{name}@{'c' * 40 if loaded else None}")
     (record,) = run(make(journal=str(tmp_path)), [sample("a")])
-    assert record.settings["answer_similarity_weights"] == f"{AlasOptions.sbert}@{'c' * 40}"
+    assert record.settings["answer_similarity_weights"] == f"{DEFAULT_MODEL}@{'c' * 40}"
     again = make(journal=str(tmp_path))
     monkeypatch.setattr(again.runs, "_generate", lambda *_: pytest.fail("a finished document ran again"))
     assert run(again, [sample("a")])[0].to_json() == record.to_json()
@@ -266,11 +266,11 @@ def test_records_and_results_say_what_made_them(make, monkeypatch) -> None:
     closed = sample("b", read_answer=lambda answer: "yes", target="yes")
     with harness_run.running(None, "date") as told:
         free, labelled = run(make(), [sample("a"), closed])
-    settings = {"dtype": "float32", "device": "cpu", "attention": "sdpa", "answer_similarity": AlasOptions.sbert}
+    settings = {"dtype": "float32", "device": "cpu", "attention": "sdpa", "answer_similarity": DEFAULT_MODEL}
     assert settings.items() <= free.settings.items()
     assert {"plugin", "torch", "transformers", "openai-whisper", "prompts"} <= free.settings.keys()
     # Sentence-BERT has no part in closed answers: a run of such a task alone would not even load it.
-    assert free.settings.keys() - labelled.settings.keys() == {"answer_similarity_weights"}
+    assert free.settings.keys() - labelled.settings.keys() == {"answer_similarity", "answer_similarity_weights"}
     assert told.facts["settings"] == free.settings and "numpy" in told.facts["packages"]
 
 
@@ -303,9 +303,7 @@ def test_failures_that_pass_are_not_remembered(make, tmp_path, monkeypatch) -> N
     monkeypatch.setattr(session.runs.adapter, "audio_prompts", lambda *_: (_ for _ in ()).throw(MemoryError()))
     assert run(session, [sample("a")])[0].skipped["cause"] == "out_of_memory"
     monkeypatch.undo()
-    monkeypatch.setattr(
-        session_module, "SentenceSimilarity", lambda name: SimpleNamespace(pairs=lambda pairs: [None] * 3)
-    )
+    monkeypatch.setattr(comparison, "SentenceSimilarity", lambda name: SimpleNamespace(pairs=lambda pairs: [None] * 3))
     assert run(make(journal=str(tmp_path)), [sample("a")])[0].skipped is None
 
 
@@ -577,3 +575,34 @@ def test_similarities_of_the_first_documents_are_kept(qwen2_audio, tmp_path, log
         assert not list((tmp_path / str(batch_size)).rglob("*.npz"))
         assert any("3 documents came from the journal" in line for line in log)
         log.clear()
+
+
+def test_answers_are_compared_by_a_model_of_their_language(make, monkeypatch, log) -> None:
+    loaded: list[str] = []
+    compare = lambda pairs: [None if None in pair else 0.8 for pair in pairs]  # noqa: E731
+    monkeypatch.setattr(
+        comparison, "SentenceSimilarity", lambda name: loaded.append(name) or SimpleNamespace(pairs=compare)
+    )
+    monkeypatch.setattr(comparison, "weights_fingerprint", lambda name: f"{name}@c")
+    documents = [sample("a"), replace(sample("b"), language="zh"), replace(sample("c"), language="de")]
+    with harness_run.running(None, "date") as told:
+        records = run(make(), documents)
+    assert loaded == [DEFAULT_MODEL, MULTILINGUAL_MODEL], "each once"
+    assert [each.settings["answer_similarity"] for each in records] == [DEFAULT_MODEL, *[MULTILINGUAL_MODEL] * 2]
+    assert told.facts["settings"]["answer_similarity"] == f"{DEFAULT_MODEL}, {MULTILINGUAL_MODEL}"
+    loaded.clear()
+    run(make(language="zh"), documents[:1])
+    run(make(sbert="mine"), documents)
+    assert loaded == [MULTILINGUAL_MODEL, "mine"]
+    run(make(sbert=DEFAULT_MODEL), documents[1:])
+    assert any("reads English only" in line for line in log)
+
+
+def test_answers_contained_in_each_other_agree_where_the_task_says_so(make, monkeypatch) -> None:
+    monkeypatch.setattr(comparison, "SentenceSimilarity", lambda _: SimpleNamespace(pairs=lambda pairs: [0.5] * 3))
+    monkeypatch.setattr("model_patches.run.paired.cut", lambda answer, until: "to Boston")
+    plain, asked = run(make(), [sample("a"), replace(sample("b"), answers="free_or_contained")])
+    assert plain.similarities["contained"] == asked.similarities["contained"] == 1.0
+    assert (score_record(plain).agreement, score_record(asked).agreement) == (0.5, 1.0)
+    assert score_record(plain, contained=True).agreement == 1.0
+    assert asked.settings["answer_filter"] == "contained"

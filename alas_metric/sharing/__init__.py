@@ -1,0 +1,1 @@
+"""A finished run as a data set for others: Parquet, a card, figures; on the hub if wanted."""

@@ -203,12 +203,13 @@ def _entering(adapter: SpeechAdapter, prompts: Prompts) -> torch.Tensor:
 
 
 def words(trial: Trial) -> str:
-    """The tokens of each word, decoded, hold the word."""
+    """The tokens of each word, decoded, hold the word; what a word has of punctuation may be tokens of its own."""
+    transcript = trial.adapter.clean_text(trial.transcript)
     tokens = [trial.read.inputs["input_ids"][0][found] for found in trial.read.words[0]]
     for unit, found in zip(trial.units, tokens, strict=True):
         decoded = trial.adapter.tokenizer.decode(found)
         # A token may end within a character of several bytes, which then decodes to the replacement character.
-        if unit.text not in decoded and "\ufffd" not in decoded:
+        if transcript[unit.start : unit.end] not in decoded and "\ufffd" not in decoded:
             raise ValueError(f"the tokens of the word {unit.text!r} read {decoded!r}")
     return f"{len(tokens)} words on {sum(map(len, tokens))} tokens"
 

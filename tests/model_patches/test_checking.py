@@ -100,9 +100,9 @@ def test_a_batch_that_moves_similarities_fails(qwen2_audio, monkeypatch) -> None
 def test_the_command_on_a_users_own_speech(qwen2_audio_folder, tmp_path, capsys) -> None:
     soundfile.write(tmp_path / "speech.wav", AUDIO, 16000)
     command = ["models", "--check", str(qwen2_audio_folder), "--audio", str(tmp_path / "speech.wav")]
-    assert main([*command, "--transcript", "the quick [brown] fox", "--device", "cpu"]) == 0
+    assert main([*command, "--transcript", "the quick, [brown] fox!", "--device", "cpu"]) == 0
     shown = capsys.readouterr().out
-    assert "Audio Transcription: the quick [brown] fox" in shown and "Qwen2AudioForConditionalGeneration" in shown
+    assert "Audio Transcription: the quick, [brown] fox!" in shown and "Qwen2AudioForConditionalGeneration" in shown
     assert all(check in shown for check in checking.CHECKS) and "failed" not in shown
 
 

@@ -100,7 +100,7 @@ def main() -> None:
             model = load_adapter(copy.deepcopy(plain), file)
             found.append({"adapter": name, **measured(model, tokenizer, heard)})
             found.sort(key=lambda one: one["adapter"])
-            arguments.output.write_text(json.dumps(found, indent=1) + "\n")
+            arguments.output.write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
     print("\n".join(tables(found)))
 
 

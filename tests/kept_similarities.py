@@ -18,7 +18,7 @@ class KeptSimilarities(LayerVectors):
         self, positions: Sequence[torch.Tensor], vectors: list[list[torch.Tensor]], check: bool = False
     ) -> None:
         self.kept: list[list[torch.Tensor]] = [[] for _ in positions]
-        super().__init__(positions, vectors, [self._keep_in(row) for row in self.kept], check)
+        super().__init__(positions, vectors, [self._keep_in(row) for row in self.kept], check=check)
 
     @staticmethod
     def _keep_in(row: list[torch.Tensor]):

@@ -39,8 +39,8 @@ def affordable_steps(dumped: int, audio: int, goal: int) -> int:
         goal: characters of its blocks.
 
     Example:
-        >>> [affordable_steps(dumped * 10**6, 26 * 10**6, 95 * 10**6) for dumped in (10, 90, 900)]
-        [255, 127, 31]
+        >>> [affordable_steps(dumped * 10**6, 26 * 10**6, 95 * 10**6) for dumped in (10, 100, 900)]
+        [255, 127, 15]
     """
     cells = dumped / _DUMPED_BYTES
     return next((steps for steps, bits in STEPS.items() if (cells * bits / 8 + audio) * 4 / 3 <= goal), min(STEPS))

@@ -198,7 +198,7 @@ def _cut(spans: Sequence[Span], limit: float) -> int:
     """Return how many words of a pass are kept: up to the longest pause in the second half of those before a limit.
 
     Example:
-        >>> _cut([(0, 1), (1, 2), (2, 3), (3.5, 4), (4, 5), (9, 10)], 8)
+        >>> _cut([(0, 1), (1, 2), (2, 3), (3.5, 4), (4, 5), (5, 10)], 8)
         3
     """
     believed = sum(end <= limit for _, end in spans)

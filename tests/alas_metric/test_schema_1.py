@@ -22,7 +22,7 @@ def test_the_columns_of_an_earlier_version(reference: str) -> None:
     assert set(records) == set(EXPECTED)
     for uid, record in records.items():
         columns = score_record(record, reference).columns
-        assert set(columns) == set(EXPECTED[uid][reference])
+        assert set(columns) - set(EXPECTED[uid][reference]) <= {"modality_gap"}, "that of the answers came later"
         for name, values in EXPECTED[uid][reference].items():
             # The last bit is that of the NumPy that added up.
             np.testing.assert_allclose(

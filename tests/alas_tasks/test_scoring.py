@@ -50,8 +50,8 @@ def test_every_listed_metric_gets_an_item_and_no_other(kind):
     json.dumps(items, allow_nan=False)
     own = {
         "free": {"answer_similarity", "answer_similarity_audio", "answer_similarity_text"},
-        "options": {"accuracy_audio", "accuracy_text"},
-        "labels": {"accuracy_audio", "accuracy_text", "uar_audio", "uar_text"},
+        "options": {"accuracy_audio", "accuracy_text", "answer_kappa", "mcnemar_p"},
+        "labels": {"accuracy_audio", "accuracy_text", "uar_audio", "uar_text", "answer_kappa", "mcnemar_p"},
     }
     assert set(items) == set(METRICS) - set().union(*own.values()) | own[kind]
 

@@ -183,7 +183,7 @@ def measure(adapter: Qwen2AudioAdapter, documents: Sequence[Document], answers: 
                 [document.prepared for document in batch],
                 [document.audio for document in batch],
                 generation,
-                keep=lambda _row, record, similarity: found.append(Measured(record, similarity)),
+                keep=lambda _row, record, measurement: found.append(Measured(record, measurement.similarity)),
             )
     return found
 

@@ -249,7 +249,7 @@ def test_what_is_not_known_here_is_kept(record: Callable[..., AlignmentRecord]) 
     assert read.found("later", "gold")["x"].tolist() == [1.5, 2.5, 3.5]
 
 
-OPTIONAL = {"sums", "reference_sums", "word_values", "num_tokens"}
+OPTIONAL = {"sums", "reference_sums", "layer_maps", "word_values", "num_tokens", "lens"}
 
 
 @pytest.mark.parametrize("of_schema", [lambda data: data, as_schema_1], ids=["2", "1"])

@@ -279,7 +279,7 @@ def test_a_batch_equals_single_runs(salmonn) -> None:
 
 def record_of(salmonn, transcript: str, seconds: float) -> AlignmentRecord:
     sample = SpeechSample(uid="u", audio=None, transcript=transcript, words=evenly(transcript, seconds))
-    document = Preparation(salmonn, None)(sample, "what?", noise(seconds))
+    document = Preparation(salmonn)(sample, "what?", noise(seconds))
     (record,) = PairedRuns(salmonn)([document], [noise(seconds)], GREEDY)
     return AlignmentRecord.from_json(record.to_json())
 

@@ -54,7 +54,9 @@ def test_curves_and_pictures_follow_the_table(tmp_path) -> None:
         output_path=str(tmp_path), general_config_tracker=SimpleNamespace(model_name_sanitized="m")
     )
     with harness_run.running(tracker, "date"):
-        Dumps(tmp_path / "m", "date", 1).add("task", 0, record("d0"), SIMILARITY, np.zeros(2560, np.float32))
+        Dumps(tmp_path / "m", "date", 1).add(
+            "task", 0, record("d0"), SimpleNamespace(similarity=SIMILARITY), np.zeros(2560, np.float32)
+        )
     module = SimpleNamespace(WandbLogger=WandbLogger)
     add_figures(module)
     wandb_logger = module.WandbLogger(results())

@@ -326,7 +326,7 @@ def times(monkeypatch, whisper_file, clips):
 
     def evenly(_self, packed, pieces, _language):
         time.sleep(0.01)  # others may come to the same clip
-        return spread(pieces, len(packed) / 16000)
+        return spread(pieces, len(packed) / 16000), [None] * len(pieces)
 
     monkeypatch.setattr(WhisperReference, "_align", evenly)
     return place(WhisperReference(str(whisper_file), device="cpu"), clips)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alas_metric.commands.shared import (
-    add_confidence_option,
+    add_document_options,
     add_scoring_options,
     add_task_option,
     output_folder,
@@ -32,7 +32,7 @@ def add_parser(subparsers: Any) -> None:
     view.add_argument("--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest")
     add_task_option(view)
     add_scoring_options(view)
-    add_confidence_option(view)
+    add_document_options(view)
     view.add_argument("--output", type=Path, metavar="FOLDER", help="default: alas_view in the first RUN_DIR")
     view.set_defaults(func=_view)
 
@@ -46,7 +46,8 @@ def _view(arguments: argparse.Namespace) -> int:
     written = 0
     for name, runs in _pages(arguments).items():
         try:
-            found = [read_run(run, arguments.reference, arguments.min_confidence) for run in runs]
+            chosen = (arguments.reference, arguments.min_confidence, arguments.contained)
+            found = [read_run(run, *chosen) for run in runs]
             options = (arguments.threshold, arguments.reference, len(runs))
             viewed = [view_run(each.run, each.documents, *options) for each in found]
         except (OSError, ValueError) as error:

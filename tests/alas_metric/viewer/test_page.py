@@ -161,7 +161,7 @@ LISTEN = """
 window.heard = [];
 const { start } = AudioBufferSourceNode.prototype;
 AudioBufferSourceNode.prototype.start = function (when, offset) {
-  window.heard.push([offset, this.buffer.duration, Math.max(...this.buffer.getChannelData(0))]);
+  window.heard.push([offset, this.buffer.duration, this.buffer.getChannelData(0).reduce((a, b) => Math.max(a, b))]);
   start.call(this, when, offset);
 };
 """

@@ -15,7 +15,7 @@ from alas_metric.commands.shared import (
     write_files,
 )
 from alas_metric.errors import FatalError
-from alas_metric.results.runs import Run, find_runs, read_run
+from alas_metric.results.runs import Run, find_runs, read_documents
 
 
 def add_parser(subparsers: Any) -> None:
@@ -47,7 +47,7 @@ def _view(arguments: argparse.Namespace) -> int:
     for name, runs in _pages(arguments).items():
         try:
             chosen = (arguments.reference, arguments.min_confidence, arguments.contained)
-            found = [read_run(run, *chosen) for run in runs]
+            found = [read_documents(run, *chosen) for run in runs]
             options = (arguments.threshold, arguments.reference, len(runs))
             viewed = [view_run(each.run, each.documents, *options) for each in found]
         except (OSError, ValueError) as error:

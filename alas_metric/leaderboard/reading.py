@@ -16,7 +16,7 @@ from alas_metric.corpus.significance import COMPARED_COLUMNS
 from alas_metric.document.conditions import OF_MODEL, SOFTWARE
 from alas_metric.document.scores import DocumentScores
 from alas_metric.leaderboard.entry import COLUMNS, Entry, Facts, setting_text
-from alas_metric.results.runs import Origin, Run, RunDocuments, find_runs, read_results, read_run
+from alas_metric.results.runs import Origin, Run, RunDocuments, find_runs, read_documents, read_results
 from alas_metric.results.secrets import without_secrets
 from alas_metric.texts import printable
 
@@ -74,7 +74,7 @@ def _read(label: str, run: Run, threshold: float, reference: str | None) -> tupl
     """Return a run's entry, None if it cannot be read, and messages."""
     messages = []
     try:
-        found = read_run(run, reference)
+        found = read_documents(run, reference)
         messages += [f"{run.model}: {message}" for message in found.messages]
         if not found.origins:
             raise ValueError(f"{run.samples.name} holds no document that can be scored")
@@ -116,7 +116,7 @@ def _results(run: Run) -> Any:
     try:
         return read_results(run)
     except (OSError, ValueError):
-        return None  # read_run has said so
+        return None  # read_documents has said so
 
 
 def _facts(results: Any, task: str, origins: Sequence[Origin]) -> Facts:

@@ -18,7 +18,7 @@ from alas_metric.corpus.words import Words
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
 from alas_metric.results.references import References, read_references
-from alas_metric.results.runs import Run, every_record, read_records, read_results, read_run
+from alas_metric.results.runs import Run, every_record, read_documents, read_records, read_results
 
 SHOWN = 3
 """How many of the best, the typical and the worst documents are listed."""
@@ -91,14 +91,14 @@ def make_report(
         run: see `find_runs`.
         threshold: of the answer filter.
         reference: name of the word timestamps to compare with, each record's primary one by default.
-        min_confidence: of the word times, see `read_run`.
-        contained: of the answer filter, see `read_run`.
+        min_confidence: of the word times, see `read_documents`.
+        contained: of the answer filter, see `read_documents`.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_run(run, reference, min_confidence, contained)
+    found = read_documents(run, reference, min_confidence, contained)
     values = reported(summarise(found.documents, threshold), found.keys)
     shown = {scores.uid for group in ranked(found.documents, threshold).values() for scores in group}
     return Report(

@@ -171,7 +171,7 @@ def _hint(runs: Iterable[Run]) -> str:
     return f"it holds {', '.join(found)}" if found else "was lmms-eval run with --output_path and --log_samples?"
 
 
-def read_run(
+def read_documents(
     run: Run, reference: str | None = None, min_confidence: float | None = None, contained: bool = False
 ) -> RunDocuments:
     """Return the scores of every document of a run.
@@ -257,14 +257,14 @@ def score_run(
         threshold: of the answer filter.
         reference: name of the word timestamps to compare with, each record's primary one by default.
             Documents without it count as skipped.
-        min_confidence: of the word times, see `read_run`.
-        contained: of the answer filter, see `read_run`.
+        min_confidence: of the word times, see `read_documents`.
+        contained: of the answer filter, see `read_documents`.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_run(run, reference, min_confidence, contained)
+    found = read_documents(run, reference, min_confidence, contained)
     values = reported(summarise(found.documents, threshold), found.keys)
     passing = sum(kept(scores, threshold) for scores in found.documents)
     unkept = nothing_kept(passing, sum(scores.skipped is None for scores in found.documents))

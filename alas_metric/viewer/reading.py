@@ -100,7 +100,7 @@ def view_run(
 
     Args:
         run: see `find_runs`.
-        documents: its scores, see `read_run`.
+        documents: its scores, see `read_documents`.
         threshold: of the answer filter.
         reference: name of the word timestamps that are shown first, each record's primary ones by default.
         runs: how many share the page.

@@ -23,7 +23,7 @@ from alas_metric.corpus.layers import is_defined
 from alas_metric.corpus.metrics import ROWS
 from alas_metric.errors import FatalError
 from alas_metric.numbers import number
-from alas_metric.results.runs import find_runs, read_run, score_run
+from alas_metric.results.runs import find_runs, read_documents, score_run
 from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 from alas_tasks.installation import complaints
 
@@ -164,7 +164,7 @@ def write_views(results: Path, output: Path) -> list[Path]:
     written = []
     for run in find_runs(results):
         written.append(output / f"view-{run.task}.html")
-        written[-1].write_text(viewer_page([view_run(run, read_run(run).documents)]), encoding="utf-8")
+        written[-1].write_text(viewer_page([view_run(run, read_documents(run).documents)]), encoding="utf-8")
     return written
 
 

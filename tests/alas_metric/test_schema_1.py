@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alas_metric import score_record
-from alas_metric.results.runs import find_runs, read_records, read_run
+from alas_metric.results.runs import find_runs, read_documents, read_records
 
 FOLDER = Path(__file__).parent / "schema_1"
 EXPECTED = json.loads((FOLDER / "columns.json").read_text(encoding="utf-8"))
@@ -32,6 +32,6 @@ def test_the_columns_of_an_earlier_version(reference: str) -> None:
 
 def test_the_run_is_scored_as_far_as_its_records_go() -> None:
     [run] = find_runs(FOLDER)
-    found = read_run(run)
+    found = read_documents(run)
     assert [scores.skipped for scores in found.documents] == [None] * 3
     assert not any("standardised" in name for scores in found.documents for name in scores.columns)

@@ -25,7 +25,7 @@ from alas_metric.commands.main import main
 from alas_metric.report import folder as report_folder
 from alas_metric.results import runs
 from alas_metric.results.dumps import dump_folder, dump_name, write_dump
-from alas_metric.results.runs import find_runs, read_run
+from alas_metric.results.runs import find_runs, read_documents
 
 TASK = "alas_demo_sqa"
 COMMANDS = ("score", "report", "leaderboard", "compare", "picture")
@@ -331,7 +331,7 @@ def test_long_lines_are_left_out(world: Callable[[], World], monkeypatch: pytest
         os.truncate(path, path.stat().st_size + 2**27)  # zeros without an end
     [run] = find_runs(here.first)
     with memory_below(3_000_000):
-        found = read_run(run)
+        found = read_documents(run)
     assert [scores.uid for scores in found.documents] == ["d0", "d1"]
     assert [message.split(": ")[1] for message in found.messages] == ["line 2 left out", "line 4 left out"]
     assert all("characters" in message for message in found.messages)
@@ -342,7 +342,7 @@ def test_large_results_are_left_out(world: Callable[[], World]) -> None:
     os.truncate(here.first / f"{DATE}_results.json", 2**34)
     [run] = find_runs(here.first)
     with memory_below(50_000_000):
-        found = read_run(run)
+        found = read_documents(run)
     assert len(found.documents) == 3 and "bytes" in found.messages[0]
 
 

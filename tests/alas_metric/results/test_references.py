@@ -19,7 +19,7 @@ from alas_metric.document.agreement import border_distances, disagreement, far_w
 from alas_metric.report.run_report import make_report
 from alas_metric.report.trust import terciles
 from alas_metric.results.references import compare_references
-from alas_metric.results.runs import find_runs, read_run, score_run
+from alas_metric.results.runs import find_runs, read_documents, score_run
 
 LATE = (0.0, 0.05, 0.2)
 """Seconds by which the second source of a document is late."""
@@ -128,8 +128,11 @@ def test_contained_answers_are_kept_if_asked(tmp_path: Path, records: list[Align
     write_run(tmp_path / "org__model", answers)
     [run] = find_runs(tmp_path)
     assert (score_run(run).values["kept"], score_run(run, contained=True).values["kept"]) == (4, 8)
-    found = read_run(run, contained=True).documents
-    assert answer_filter(found[0], 0.7) == "0.7+contained" and answer_filter(read_run(run).documents[0], 0.7) == "0.7"
+    found = read_documents(run, contained=True).documents
+    assert (
+        answer_filter(found[0], 0.7) == "0.7+contained"
+        and answer_filter(read_documents(run).documents[0], 0.7) == "0.7"
+    )
     assert len(make_report(run, contained=True).kept) == 8 and main(["score", str(tmp_path), "--contained"]) == 0
 
 

@@ -306,10 +306,10 @@ def test_the_layer_moves_everything(one: Opened) -> None:
 def test_numbers_are_those_of_the_scores(one: Opened, folders: tuple[Path, Path]) -> None:
     """Slow: starts a browser."""
     from alas_metric.corpus.documents import document_layers
-    from alas_metric.results.runs import read_run
+    from alas_metric.results.runs import read_documents
 
     [run] = find_runs(folders[0])
-    scores = read_run(run).documents[0]
+    scores = read_documents(run).documents[0]
     for form in ("raw", "centred", "standardised"):
         one.page.locator("#forms label", has_text=form).click()
         for layer in (1, 3):

@@ -522,7 +522,10 @@ def test_standardised_skill_finds_words_in_a_real_llm_where_raw_is_blind(work) -
     middle = {key: curve.values[1:17].mean() for key, curve in bench.curves.items()}
     assert middle["alas_skill_standardised", "ridge"] > 0.3
     assert middle["alas_skill_raw", "ridge"] < 0
-    assert max(middle["alas_skill_standardised", other] for other in script.OTHERS) < 0.2
+    # Words one word late have a skill above 0 too, which is why the word at its own time is asked for.
+    assert max(middle["alas_skill_standardised", other] for other in ("rotated", "random", "mel")) < 0.2
+    assert middle["retrieval_skill", "ridge"] > 0.3
+    assert max(middle["retrieval_skill", other] for other in script.OTHERS) < 0.2
 
 
 @pytest.mark.real

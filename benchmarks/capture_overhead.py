@@ -5,6 +5,8 @@ Run by hand; prints ratios within one process, medians over interleaved rounds w
     python benchmarks/capture_overhead.py                        # tiny model, CPU
     python benchmarks/capture_overhead.py --shape small          # 30 layers of 576, random weights, CPU
     python benchmarks/capture_overhead.py --shape 7b --seconds 10 30   # 7B shapes, random weights, bf16, CUDA
+    python benchmarks/capture_overhead.py --shape 7b --new-tokens 1    # the two prefills alone
+    python benchmarks/capture_overhead.py --shape 7b --options         # also with the layer map, and with the lens
     python benchmarks/capture_overhead.py --pretrained FOLDER    # a Qwen2-Audio of yours
 
 The CPU ratio is the one to read on a machine that does other work too, see `timing`. The baseline is there twice: what
@@ -34,6 +36,7 @@ from timing import in_turns, show
 from alas_metric.document.paths import WordTiming
 from alas_metric.document.units import split_units
 from alas_tasks.speech import SpeechSample
+from model_patches.adapters.lens import Lens
 from model_patches.families.qwen2_audio import Qwen2AudioAdapter
 from model_patches.run.paired import PairedRuns
 from model_patches.run.preparation import Prepared
@@ -121,13 +124,12 @@ def synchronise() -> None:
 
 
 def peak(action: Callable[[], object]) -> int:
-    """Return the peak bytes on CUDA beyond what was allocated before; 0 on the CPU, where nothing counts them."""
+    """Return the peak bytes on CUDA, weights included; 0 on the CPU, where nothing counts them."""
     if not torch.cuda.is_available():
         return 0
     torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
     action()
-    return torch.cuda.max_memory_allocated() - before
+    return torch.cuda.max_memory_allocated()
 
 
 def bound(adapter: Qwen2AudioAdapter, prepared: Prepared, audio: np.ndarray) -> int:
@@ -147,6 +149,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, nargs="+", default=[10.0, 30.0])
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--options", action="store_true", help="also with alas_layer_map=true, and with alas_lens=10")
     parser.add_argument("--threads", type=int, default=1, help="of torch on the CPU")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
@@ -158,20 +161,28 @@ def main(argv: Sequence[str] | None = None) -> None:
         "min_new_tokens": arguments.new_tokens,
         "do_sample": False,
     }
-    runs = PairedRuns(adapter)
-    print(f"{named or shape}, {device}, {adapter.model.dtype}, {arguments.new_tokens} new tokens")
+    runs = {"with": PairedRuns(adapter)}
+    if arguments.options:
+        runs["with the map"] = PairedRuns(adapter, layer_map=True)
+        runs["with the lens"] = PairedRuns(adapter, lens=Lens.of(adapter, 10))
+    card = torch.cuda.get_device_name() if device == "cuda" else device
+    print(f"{named or shape}, {card}, {adapter.model.dtype}, {arguments.new_tokens} new tokens")
     for seconds in arguments.seconds:
         prepared, audio = document(seconds)
         actions = {
             "without": partial(plain, adapter, prepared, audio, generation),
             "without, again": partial(plain, adapter, prepared, audio, generation),
-            "with": partial(runs, [prepared], [audio], generation),
+            **{name: partial(run, [prepared], [audio], generation) for name, run in runs.items()},
         }
         print(f"{seconds:.1f} s of audio, {len(prepared.units)} words")
         show(in_turns(actions, arguments.rounds, warm_up=2, synchronise=synchronise), "without")
-        extra = peak(actions["with"]) - peak(actions["without"])
-        measured = f"peak on the device +{extra / 1e6:.1f} MB" if device == "cuda" else "peak not measured on the CPU"
-        print(f"  memory: by design {bound(adapter, prepared, audio) / 1e6:.2f} MB, {measured}", flush=True)
+        print(f"  memory: by design {bound(adapter, prepared, audio) / 1e6:.2f} MB, ", end="")
+        if device == "cpu":
+            print("peak not measured on the CPU", flush=True)
+            continue
+        peaks = {name: peak(action) for name, action in actions.items()}
+        found = [f"{name} {(peaks[name] - peaks['without']) / 1e6:+.1f} MB" for name in runs]
+        print(f"peak on the device {peaks['without'] / 1e6:.0f} MB without, {', '.join(found)}", flush=True)
 
 
 if __name__ == "__main__":

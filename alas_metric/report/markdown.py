@@ -122,7 +122,7 @@ def _markdown_curves(drawn: Mapping[str, str]) -> Iterator[str]:
 
 def _markdown_picture(images: Mapping[str, str], pictures: Mapping[str, str]) -> Iterator[str]:
     for name in [*pictures.values()][:1]:
-        yield from ["", "## A document", "", images[name], "", _image(name, images[name])]
+        yield from ["", "## A document", "", cell(images[name], 400), "", _image(name, images[name])]
 
 
 def _markdown_others(images: Mapping[str, str]) -> Iterator[str]:

@@ -83,7 +83,6 @@ def test_fewer_positions_than_words(dump) -> None:
     np.testing.assert_allclose(paths_of(axis)[REFERENCE], centres)
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")  # a machine may have no font for a script; SVG holds the text
 @pytest.mark.parametrize(
     "words",
     [["$\\frac", "$x$", "我", "a_b^c", "<b>&amp;", "w" * 60], ["\u202eabc", "\U0001f600", "%", "#", "~", "\\"]],

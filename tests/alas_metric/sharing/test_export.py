@@ -90,7 +90,7 @@ def everything(folder: Path) -> str:
     """Return all texts that a folder holds."""
     tables = (json.dumps(pq.read_table(path).to_pylist()) for path in folder.rglob("*.parquet"))
     files = (path.read_text() for path in folder.rglob("*") if path.suffix in (".md", ".json"))
-    return "\n".join([*tables, *files, *map(str, folder.rglob("*"))])
+    return "\n".join([*tables, *files, *(str(path.relative_to(folder)) for path in folder.rglob("*"))])
 
 
 def test_what_is_shared(exported: dict[bool, Path]) -> None:

@@ -57,7 +57,7 @@ def word_sums(record: AlignmentRecord, reference: str | None = None, form: str =
         raise ValueError(f"document {record.uid!r} has no reference {name!r}, only {sorted(record.references)}")
     timeline = Timeline.of(record.uid, record.references[name], record.num_frames, record.frame_seconds)
     path, size = record.paths[form], record.num_words
-    owners = np.arange(size) if record.swapped else timeline.path
+    owners = _entry_owners(timeline)
     times = (timeline.words, record.num_frames, record.frame_seconds)
     distances = np.abs(path - timeline.path)
     random = np.full(len(owners), np.nan)
@@ -71,6 +71,29 @@ def word_sums(record: AlignmentRecord, reference: str | None = None, form: str =
         hits=_by_owner(distances == 0, owners, size),
         random_seconds=_by_owner(random, owners, size),
     )
+
+
+def word_seconds(paths: np.ndarray, timeline: Timeline) -> np.ndarray:
+    """Return how far from its own time each word is sought, in seconds: the mean over its entries.
+
+    Weighted by the words' entries, the mean over words is the document's ``alas_seconds``.
+
+    Args:
+        paths: shape ``(..., K)``, see `alas_metric.document.paths`.
+        timeline: of the document.
+
+    Returns:
+        Shape ``(..., N)``, NaN where a word has no entry.
+    """
+    owners, size = _entry_owners(timeline), timeline.num_words
+    seconds = entry_seconds(paths, timeline.words, timeline.num_frames, timeline.frame_seconds)
+    with np.errstate(invalid="ignore"):
+        return _by_owner(seconds, owners, size) / np.bincount(owners, minlength=size)
+
+
+def _entry_owners(timeline: Timeline) -> np.ndarray:
+    """Return the word that each entry of a path belongs to, shape ``(K,)``."""
+    return np.arange(timeline.num_words) if timeline.swapped else timeline.path
 
 
 def _by_owner(values: np.ndarray, owners: np.ndarray, size: int) -> np.ndarray:

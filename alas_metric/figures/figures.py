@@ -32,6 +32,7 @@ from alas_metric.figures.style import (
     axis_label,
     edged,
     floats,
+    legend_on_dark,
     metric_name,
     new_figure,
     save,
@@ -134,7 +135,7 @@ def alignment_picture(
             _label_words(axis, record.words)
             axis.set_title(f"Layer {layer}    ALAS {scores[key][layer]:.2f} {unit}")
         axes[-1].set_xlabel("Seconds")
-        _legend_paths(figure, axes[-1])
+        legend_on_dark(figure, axes[-1], borderpad=0.5, handlelength=1.6)
     return figure
 
 
@@ -253,25 +254,6 @@ def _label_words(axis: Axes, words: Sequence[str]) -> None:
     axis.tick_params(axis="y", length=1.5, pad=1)
     if step > 1:
         axis.set_ylabel(f"every {step}{'nd' if step == 2 else 'rd' if step == 3 else 'th'} word", fontsize=5)
-
-
-def _legend_paths(figure: Figure, axis: Axes) -> None:
-    """Explain the two lines once, on a ground on which white can be seen."""
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=2,
-        frameon=True,
-        framealpha=1,
-        facecolor="#0A2A5E",
-        edgecolor="none",
-        labelcolor="white",
-        borderpad=0.5,
-        handlelength=1.6,
-        fancybox=False,
-    )
 
 
 def layer_curves(curve: Mapping[str, Any], key: str, best_layer: int | None = None) -> Figure:

@@ -10,7 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from alas_metric.figures.style import COLUMN_INCHES, FOUND, REFERENCE, SIMILARITY, edged, new_figure, styled
+from alas_metric.figures.style import (
+    COLUMN_INCHES,
+    FOUND,
+    REFERENCE,
+    SIMILARITY,
+    edged,
+    legend_on_dark,
+    new_figure,
+    styled,
+)
 
 _TITLES = {"retrieval": "Retrieval skill", "cka": "CKA"}
 
@@ -33,19 +42,7 @@ def layer_map_figure(maps: Mapping[str, Mapping[str, Any]]) -> Figure:
         for axis, (name, entry) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True):
             _draw_map(figure, axis, entry)
             axis.set_title(_TITLES[name])
-        handles, labels = axis.get_legend_handles_labels()
-        figure.legend(
-            handles,
-            labels,
-            loc="outside lower center",
-            ncols=2,
-            frameon=True,
-            framealpha=1,
-            facecolor="#0A2A5E",
-            edgecolor="none",
-            labelcolor="white",
-            fancybox=False,
-        )
+        legend_on_dark(figure, axis)
     return figure
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -144,6 +145,30 @@ def edged(width: float) -> list[AbstractPathEffect]:
 def shortened(text: str, longest: int) -> str:
     """Return a text of others, at most so long, as `plain` gives it."""
     return plain(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
+def legend_on_dark(figure: Figure, axis: Axes, **layout: float) -> None:
+    """Explain the lines of an axis once, below the figure, on a ground on which white can be seen.
+
+    Args:
+        figure: what gets the legend.
+        axis: what holds the lines.
+        **layout: spaces, as `Figure.legend` takes them.
+    """
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=2,
+        frameon=True,
+        framealpha=1,
+        facecolor="#0A2A5E",
+        edgecolor="none",
+        labelcolor="white",
+        fancybox=False,
+        **layout,
+    )
 
 
 def plain(text: str) -> str:

@@ -16,11 +16,11 @@ from alas_metric.corpus.answer_filter import THRESHOLD, kept
 from alas_metric.corpus.documents import document_layers, document_value
 from alas_metric.corpus.layers import Item, items_entering, values_of_layers
 from alas_metric.corpus.metrics import LAYERED, RANKING
-from alas_metric.document.path_errors import entry_seconds
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
 from alas_metric.document.similarity import FORMS
 from alas_metric.document.timeline import Timeline
+from alas_metric.document.words import word_seconds
 from alas_metric.results.dumps import (
     ENVELOPE_SECONDS,
     Dump,
@@ -238,27 +238,6 @@ def _against(record: AlignmentRecord, name: str) -> dict[str, Any]:
         "curves": {key: {form: _curve(scores, f"{key}_{form}") for form in forms} for key in CURVES},
         "errors": {form: _thousandths(word_seconds(record.paths[form], timeline)) for form in forms},
     }
-
-
-def word_seconds(paths: np.ndarray, timeline: Timeline) -> np.ndarray:
-    """Return how far from its own time each word is sought, in seconds.
-
-    The mean, over the positions that belong to the word, of the distance to the territory of the word that the path
-    joins them with; weighted by these positions, the mean over words is the document's `alas_seconds`.
-
-    Args:
-        paths: shape ``(..., K)``, see `alas_metric.document.paths`.
-        timeline: of the document.
-
-    Returns:
-        Shape ``(..., N)``, NaN where a word owns no position.
-    """
-    seconds = entry_seconds(paths, timeline.words, timeline.num_frames, timeline.frame_seconds)
-    if timeline.swapped:
-        return seconds
-    owned = timeline.owners == np.arange(timeline.num_words)[:, None]
-    with np.errstate(invalid="ignore"):
-        return seconds @ owned.T / owned.sum(axis=-1)
 
 
 def _curve(scores: DocumentScores, key: str) -> list[float | None]:

@@ -8,13 +8,31 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 
 from alas_metric.document.paths import WordTiming
 from alas_metric.document.units import Unit
-from alas_metric.errors import SkipDocument
+from alas_metric.errors import FatalError, SkipDocument
 from model_patches.reference.cache import AlignmentCache
 from model_patches.reference.matching import SAMPLE_RATE, Span
 from model_patches.reference.silence import speech_regions
+
+
+def check_device(option: str, device: str | None) -> None:
+    """Refuse a CUDA device where torch sees none.
+
+    Args:
+        option: the model argument that names the device.
+        device: what it says, None if nothing.
+
+    Raises:
+        FatalError: saying what to do.
+    """
+    if (device or "").startswith("cuda") and not torch.cuda.is_available():
+        raise FatalError(
+            f"{option}={device} was asked for, and torch {torch.__version__} sees no CUDA device. "
+            "Leave it out, or use cpu."
+        )
 
 
 class Aligner(ABC):

@@ -20,7 +20,7 @@ from alas_metric.document.paths import WordTiming
 from alas_metric.document.units import Unit
 from alas_metric.errors import FatalError, SkipDocument, UnobtainableError
 from model_patches.adapters.fingerprint import weights_fingerprint
-from model_patches.reference.aligner import Aligner, sound_regions
+from model_patches.reference.aligner import Aligner, check_device, sound_regions
 from model_patches.reference.cache import AlignmentCache
 from model_patches.reference.matching import SAMPLE_RATE, Span, alignment_pieces, ordered
 from model_patches.reference.written import times_of_units
@@ -63,11 +63,7 @@ class Qwen3Aligner(Aligner):
         _classes()
         if dtype not in DTYPES:
             raise FatalError(f"alas_aligner_dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
-        if (device or "").startswith("cuda") and not torch.cuda.is_available():
-            raise FatalError(
-                f"alas_aligner_device={device} was asked for, and torch {torch.__version__} sees no CUDA device. "
-                "Leave it out, or use cpu."
-            )
+        check_device("alas_aligner_device", device)
         self._checkpoint = str(Path(checkpoint).expanduser()) if Path(checkpoint).expanduser().exists() else checkpoint
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._dtype = dtype

@@ -32,7 +32,7 @@ from alas_metric.document.paths import WordTiming, word_boundaries
 from alas_metric.document.units import Unit, is_spaceless, split_units
 from alas_metric.errors import FatalError, SkipDocument, UnobtainableError
 from model_patches.reference import attention
-from model_patches.reference.aligner import Aligner, checked_audio, sound_regions
+from model_patches.reference.aligner import Aligner, check_device, checked_audio, sound_regions
 from model_patches.reference.attention import Head
 from model_patches.reference.cache import AlignmentCache
 from model_patches.reference.calibration import KnownSpeech, in_one, known_speech
@@ -112,11 +112,7 @@ class WhisperReference(Aligner):
         super().__init__(cache)
         if mode not in MODES:
             raise FatalError(f"alas_whisper_mode must be one of {', '.join(MODES)}, got {mode!r}")
-        if (device or "").startswith("cuda") and not torch.cuda.is_available():
-            raise FatalError(
-                f"alas_whisper_device={device} was asked for, and torch {torch.__version__} sees no CUDA device. "
-                "Leave it out, or use cpu."
-            )
+        check_device("alas_whisper_device", device)
         self.mode = mode
         self.heads = None if heads is None else _format_heads(_parse_heads(heads))
         self._official = checkpoint if checkpoint in whisper.available_models() else None

@@ -371,7 +371,7 @@ def test_the_cursor_runs_with_the_speech_and_without(one: Opened) -> None:
 def test_a_word_says_its_row_its_times_and_its_error(one: Opened, folders: tuple[Path, Path]) -> None:
     """Slow: starts a browser."""
     from alas_metric.document.timeline import Timeline
-    from alas_metric.viewer.reading import word_seconds
+    from alas_metric.document.words import word_seconds
 
     one.page.locator("#forms label", has_text="raw").click()
     one.page.locator("#layer").fill("3")

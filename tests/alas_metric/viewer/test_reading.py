@@ -16,10 +16,11 @@ from viewed_runs import SIZES, make_document, viewed, write_viewed_run
 
 from alas_metric import score_record
 from alas_metric.document.timeline import Timeline
+from alas_metric.document.words import word_seconds
 from alas_metric.results.dumps import audio_file, find_dumps
 from alas_metric.results.runs import find_runs
 from alas_metric.viewer import reading
-from alas_metric.viewer.reading import ViewedRun, word_seconds
+from alas_metric.viewer.reading import ViewedRun
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from speech_samples import run, sample
@@ -12,7 +10,6 @@ from alas_metric import score_record
 from alas_metric.document.measure import brief
 from alas_metric.errors import FatalError
 from model_patches import probe
-from model_patches.run import comparison
 from model_patches.run.options import AlasOptions
 from model_patches.run.session import Session
 
@@ -25,10 +22,7 @@ SAMPLES = [
 """The last one has more words than positions."""
 
 
-@pytest.fixture(autouse=True)
-def _no_sentence_bert(monkeypatch):
-    compare = lambda pairs: [None if None in pair else float(pair[0] == pair[1]) for pair in pairs]  # noqa: E731
-    monkeypatch.setattr(comparison, "SentenceSimilarity", lambda name: SimpleNamespace(pairs=compare))
+pytestmark = pytest.mark.usefixtures("no_sentence_bert")
 
 
 @pytest.fixture

@@ -23,11 +23,7 @@ from model_patches.run.options import AlasOptions
 from model_patches.run.requests import batches, read_requests
 from model_patches.run.session import Session
 
-
-@pytest.fixture(autouse=True)
-def _no_sentence_bert(monkeypatch):
-    compare = lambda pairs: [None if None in pair else float(pair[0] == pair[1]) for pair in pairs]  # noqa: E731
-    monkeypatch.setattr(comparison, "SentenceSimilarity", lambda name: SimpleNamespace(pairs=compare))
+pytestmark = pytest.mark.usefixtures("no_sentence_bert")
 
 
 @pytest.fixture

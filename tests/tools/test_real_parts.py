@@ -45,8 +45,12 @@ def test_sentences_are_plain_and_split_by_their_text(tmp_path) -> None:
     book.parent.mkdir(parents=True)
     (tmp_path / "unpacked/fortunes-min").mkdir()
     book.write_text("".join(f"The {a} {b} has never been {c}.\n%\n" for a in "xyz" for b in "pqrst" for c in "klmno"))
+    glosses = tmp_path / "unpacked/wordnet-base/usr/share/wordnet/data.verb"
+    glosses.parent.mkdir(parents=True)
+    glosses.write_text("".join(f'0 v 01 say 0 | a gloss; "they said {a} to {b}"\n' for a in "xyz" for b in "pqrst"))
     train, test = (sentences(tmp_path, split) for split in ("train", "test"))
-    assert len(train) + len(test) == 75 and not set(train) & set(test) and test
+    assert len(train) > 75 and test and not set(train) & set(test) and all("never" in text for text in test)
+    assert len({*train[: 75 - len(test)], *test}) == 75 and "They said x to p." in train[75 - len(test) :]
     assert plain("Too short.\n%\nNumbers like 42 are not said here.\n%\nSome things, it seems, never change!\n") == [
         "Some things, it seems, never change!"
     ]
@@ -361,12 +365,13 @@ def teacher(scripts, monkeypatch, tmp_path):
 
     from alas_tasks.demo.files import QWEN2_AUDIO
 
+    texts = ["the red dog runs", "a blue cat sings", "the tiger waits", "at noon a cat hides"] * 3
+    said = [spoken([(word, 0.0, 0.1) for word in text.split()]) for text in texts]
     rng = np.random.default_rng(0)
-    made = [
-        (spoken([(word, 0.0, 0.1) for word in text.split()]), rng.normal(size=(9 + i, 128)).astype(np.float32))
-        for i, text in enumerate(["the red dog runs", "a blue cat sings", "the tiger waits", "at noon a cat hides"] * 3)
-    ]
-    monkeypatch.setattr(train, "load_shard", lambda work, voice, split, number: made)
+    mels = [torch.from_numpy(rng.normal(size=(128, 40 + 4 * i)).astype(np.float16)) for i in range(len(said))]
+    monkeypatch.setattr(train, "speak_shard", lambda work, voice, split, number: work)
+    monkeypatch.setattr(train, "load_utterances", lambda file: said)
+    monkeypatch.setattr(train, "log_mels", lambda recordings, device: mels)
 
     def build():
         torch.manual_seed(0)
@@ -398,6 +403,24 @@ def test_loss_is_the_models_own_on_the_answers_tokens(teacher) -> None:
         expected.append(torch.nn.functional.cross_entropy(logits, torch.tensor(answer), reduction="sum"))
     tokens = sum(len(answer) for _, answer in rows)
     assert found.item() == pytest.approx(sum(e.item() for e in expected) / tokens, rel=1e-4)
+
+
+def test_augmented_features_are_the_same_words_otherwise_said(scripts) -> None:
+    from augmentation import masked, noisy, warped
+
+    tone = torch.full((80, 60), -1.0)
+    tone[40] = 1.0
+    torch.testing.assert_close(warped(tone, 1.0, 1.0), tone)
+    higher = warped(tone, 1.1, 1.5)
+    assert higher.shape == (80, 90) and set(higher.argmax(0).tolist()) == {44}
+    torch.manual_seed(0)
+    loud = noisy(tone, level=0.0, tilt=0.0)
+    assert (loud[40] - 1).abs().max() < 0.01  # 40 dB below the tone
+    assert loud[:40].median() == pytest.approx(np.log10(np.log(2)) / 4, abs=0.01)  # an exponential law's, of power
+    rising = noisy(tone, level=0.0, tilt=0.5)
+    assert rising[70:].mean() - rising[:10].mean() == pytest.approx(0.5 * 70 / 80, abs=0.05)
+    holes = masked(torch.ones(80, 400), np.random.default_rng(0))
+    assert set(holes.unique().tolist()) == {-1.0, 1.0} and (holes == 1).float().mean() > 0.6
 
 
 def test_interrupted_training_ends_where_an_uninterrupted_one_ends(teacher, tmp_path) -> None:

@@ -169,7 +169,7 @@ class Lessons:
         """Return what the decoder gets of all utterances, one after another, shape (positions, hidden_size)."""
         tower = self.model.model.audio_tower
         frames = feature_attention_mask.sum(-1)
-        halved = torch.arange(input_features.shape[-1] // 2) < ((frames - 1) // 2 + 1)[:, None]
+        halved = torch.arange(input_features.shape[-1] // 2, device=frames.device) < ((frames - 1) // 2 + 1)[:, None]
         states = input_features.new_zeros(*halved.shape, 1)
         mask = create_bidirectional_mask(config=tower.config, inputs_embeds=states, attention_mask=halved.long())
         states = self.model.model.multi_modal_projector(tower(input_features, attention_mask=mask).last_hidden_state)
@@ -186,7 +186,7 @@ class Lessons:
             edges = start + (end - start) * shares / shares[-1]
             for token, left, right in zip(ids, edges, edges[1:], strict=False):
                 targets[(centres >= left) & (centres < right)] = token
-        return torch.from_numpy(targets)
+        return torch.from_numpy(targets).to(self.model.device)
 
     def _lesson(self, sentence: Sentence, style: str, rng: np.random.Generator) -> tuple[str, str]:
         """Return an instruction and its answer."""
@@ -206,7 +206,11 @@ class Lessons:
             padding="max_length",
             return_tensors="pt",
         )
-        return {"input_features": made.input_features, "feature_attention_mask": made.attention_mask}
+        where = self.model.device
+        return {
+            "input_features": made.input_features.to(where),
+            "feature_attention_mask": made.attention_mask.to(where),
+        }
 
     def _batch(self, turns: Sequence[str], answers: Sequence[str]) -> dict[str, torch.Tensor]:
         """Return token ids, mask and labels; only the answers are learnt."""
@@ -217,11 +221,11 @@ class Lessons:
             rows.append(prompt + reply)
             labels.append([-100] * len(prompt) + reply)
         width = max(map(len, rows))
-        pad = self.model.generation_config.pad_token_id
+        pad, where = self.model.generation_config.pad_token_id, self.model.device
         return {
-            "input_ids": torch.tensor([row + [pad] * (width - len(row)) for row in rows]),
-            "attention_mask": torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows]),
-            "labels": torch.tensor([row + [-100] * (width - len(row)) for row in labels]),
+            "input_ids": torch.tensor([row + [pad] * (width - len(row)) for row in rows], device=where),
+            "attention_mask": torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=where),
+            "labels": torch.tensor([row + [-100] * (width - len(row)) for row in labels], device=where),
         }
 
 
@@ -252,6 +256,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder of the trained model")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--end-to-end", action="store_true", help="train without the times of words, in more steps")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the steps of every stage")
     arguments = parser.parse_args()
@@ -260,7 +265,7 @@ def main() -> None:
     processor = make_processor(seed)
     model = make_model(processor, seed)
     save(model, processor, work / "untrained")
-    lessons = Lessons(model, processor, WordBank(work / "words.npz", VOICES))
+    lessons = Lessons(model.to(arguments.device), processor, WordBank(work / "words.npz", VOICES))
     language, hearing = model.model.language_model, [model.model.audio_tower, model.model.multi_modal_projector]
     decoder = [*language.parameters(), *model.lm_head.parameters()]
     ears = [parameter for module in hearing for parameter in module.parameters() if parameter.requires_grad]

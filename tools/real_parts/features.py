@@ -27,6 +27,8 @@ from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioEncod
 SECONDS_PER_POSITION = 0.04
 FRAMES_PER_POSITION = 4
 """Log-mel frames of 10 ms in one position."""
+DYNAMIC_RANGE = 2.0
+"""From the loudest to the least that Whisper's log-mel features hold: 80 dB, in their unit of 40 dB."""
 
 _NAMES = (
     (r"^encoder\.ln_post", "layer_norm"),
@@ -88,6 +90,15 @@ def log_mel(samples: np.ndarray) -> tuple[np.ndarray, int]:
     return made.input_features[0], int(made.attention_mask[0].sum())
 
 
+def log_mels(recordings: Sequence[np.ndarray], device: str) -> list[torch.Tensor]:
+    """Return the log-mel features of the speech alone of several recordings, float16, each (80, frames)."""
+    made = extractor()(
+        list(recordings), sampling_rate=RATE, return_attention_mask=True, return_tensors="pt", device=device
+    )
+    frames = made.attention_mask.sum(-1).tolist()
+    return [mel[:, :n].to(device, torch.float16) for mel, n in zip(made.input_features, frames, strict=True)]
+
+
 def num_positions(frames: int) -> int:
     """Return Qwen2-Audio's audio positions for so many log-mel frames."""
     return ((frames - 1) // 2 + 1) // 2
@@ -105,20 +116,39 @@ def window(encoder: Qwen2AudioEncoder, positions: int) -> Iterator[None]:
         encoder.embed_positions.weight, encoder.config.max_source_positions = whole, most
 
 
-@torch.inference_mode()
 def encode(encoder: Qwen2AudioEncoder, samples: np.ndarray) -> np.ndarray:
     """Return what the projector gets of an utterance, float32, shape (positions, d_model)."""
     mel, frames = log_mel(samples)
-    speech = (frames - 1) // 2 + 1
-    positions = min(encoder.config.max_source_positions, 2 * (speech // 2 + 3))
+    return encode_mels(encoder, [torch.from_numpy(mel)], [frames])[0].numpy()
+
+
+@torch.no_grad()
+def encode_mels(encoder: Qwen2AudioEncoder, mels: Sequence[torch.Tensor], frames: Sequence[int]) -> list[torch.Tensor]:
+    """Return what the projector gets of several utterances, each (positions, d_model).
+
+    Args:
+        encoder: Whisper's.
+        mels: log-mel features, each (bins, frames) or longer; behind their end is silence.
+        frames: how many of each hold the speech.
+    """
+    speech = torch.tensor([(n - 1) // 2 + 1 for n in frames], device=mels[0].device)
+    positions = min(encoder.config.max_source_positions, 2 * (int(speech.max()) // 2 + 3))
+    weight = encoder.conv1.weight
     mask = create_bidirectional_mask(
         config=encoder.config,
-        inputs_embeds=torch.zeros(1, positions, 1),
-        attention_mask=(torch.arange(positions) < speech)[None].long(),
+        inputs_embeds=weight.new_zeros(len(mels), positions, 1),
+        attention_mask=(torch.arange(positions, device=weight.device) < speech[:, None]).long(),
     )
+    padded = torch.stack([_with_silence(mel, 2 * positions) for mel in mels]).to(weight.dtype)
     with window(encoder, positions):
-        states = encoder(torch.from_numpy(mel[None, :, : 2 * positions]), attention_mask=mask).last_hidden_state
-    return states[0, : num_positions(frames)].numpy()
+        states = encoder(padded, attention_mask=mask).last_hidden_state
+    return [row[: num_positions(n)] for row, n in zip(states, frames, strict=True)]
+
+
+def _with_silence(mel: torch.Tensor, frames: int) -> torch.Tensor:
+    """Return features of so many frames: silence is the least that Whisper's features hold, 80 dB below the loudest."""
+    mel = mel[:, :frames].float()
+    return torch.nn.functional.pad(mel, (0, frames - mel.shape[-1]), value=float(mel.max()) - DYNAMIC_RANGE)
 
 
 def mel_features(samples: np.ndarray) -> np.ndarray:

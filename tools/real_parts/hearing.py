@@ -13,13 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jiwer
-import numpy as np
 import torch
 from features import encode, load_encoder, load_shard
 from lessons import REPEAT
 from parts import default_work
 from prompts import prompt_audio, prompts
-from speech_llm import audio_prompt, hear, load_adapter, make_model, make_processor
+from speech_llm import Heard, audio_prompt, hear, load_adapter, make_model, make_processor
 from transformers import PreTrainedTokenizerBase, Qwen2AudioForConditionalGeneration
 
 VOICES = ("joe", "heart", "espeak-us-f2", "espeak-scot-m7", "espeak-rp-f4")
@@ -33,7 +32,7 @@ _WORDS = jiwer.Compose(
 def answers(
     model: Qwen2AudioForConditionalGeneration,
     tokenizer: PreTrainedTokenizerBase,
-    features: Sequence[np.ndarray],
+    features: Sequence[Heard],
     instruction: str = REPEAT,
 ) -> list[str]:
     """Return the greedy answers to an instruction on each utterance, of which the encoder heard (positions, D)."""
@@ -47,11 +46,11 @@ def answers(
 def _answers(
     model: Qwen2AudioForConditionalGeneration,
     tokenizer: PreTrainedTokenizerBase,
-    features: Sequence[np.ndarray],
+    features: Sequence[Heard],
     instruction: str,
 ) -> list[str]:
     prompts = [audio_prompt(len(heard), instruction) for heard in features]
-    encoded = tokenizer(prompts, padding=True, padding_side="left", return_tensors="pt")
+    encoded = tokenizer(prompts, padding=True, padding_side="left", return_tensors="pt").to(model.device)
     given = {"inputs_embeds": hear(model, encoded.input_ids, features), "attention_mask": encoded.attention_mask}
     said = model.generate(**given, max_new_tokens=48, do_sample=False)
     texts: list[str] = tokenizer.batch_decode(said, skip_special_tokens=True)
@@ -92,11 +91,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=default_work())
     parser.add_argument("--utterances", type=int, default=50, help="of each voice")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     processor = make_processor(arguments.work)
     for file in arguments.adapter:
-        model = load_adapter(make_model(arguments.work, processor.tokenizer), file)
+        model = load_adapter(make_model(arguments.work, processor.tokenizer), file).to(arguments.device)
         print(f"{file.stem}\n\n| voice | utterances | words wrong |\n|---|---:|---:|")
         for line in table(model, processor.tokenizer, arguments.work, arguments.utterances):
             print(line, flush=True)

@@ -30,6 +30,7 @@ WHEELS = {
 
 DEBS = {
     "sentences": ("fortunes", "fortunes-min"),
+    "examples": ("wordnet-base",),
     "prompts": ("asterisk-core-sounds-en", "asterisk-core-sounds-en-g722"),
 }
 """Packages of Debian, likewise."""

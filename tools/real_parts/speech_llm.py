@@ -31,6 +31,8 @@ from transformers import (
 )
 
 AUDIO_TOKENS = ("<|AUDIO|>", "<|audio_bos|>", "<|audio_eos|>")
+Heard = np.ndarray | torch.Tensor
+"""What the encoder hears of an utterance, shape (positions, D)."""
 RANK = 16
 START_SHARDS = (
     *(("joe", i) for i in range(6)),
@@ -64,7 +66,7 @@ def user_prompt(content: str) -> str:
     return f"<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n"
 
 
-def hear(model: Qwen2AudioForConditionalGeneration, ids: torch.Tensor, features: Sequence[np.ndarray]) -> torch.Tensor:
+def hear(model: Qwen2AudioForConditionalGeneration, ids: torch.Tensor, features: Sequence[Heard]) -> torch.Tensor:
     """Return what enters the language model: the tokens' embeddings, and what is heard at the audio tokens.
 
     Args:
@@ -75,7 +77,7 @@ def hear(model: Qwen2AudioForConditionalGeneration, ids: torch.Tensor, features:
     embedded: torch.Tensor = model.get_input_embeddings()(ids)
     if not features:
         return embedded
-    heard = model.model.multi_modal_projector(torch.from_numpy(np.concatenate(features)))
+    heard = model.model.multi_modal_projector(torch.cat([torch.as_tensor(f).to(embedded) for f in features]))
     return embedded.masked_scatter((ids == model.config.audio_token_id)[..., None], heard.to(embedded.dtype))
 
 

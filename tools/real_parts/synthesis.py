@@ -66,12 +66,15 @@ class Voice:
 VOICES = {
     "joe": Voice("piper"),
     "joe-high": Voice("piper", 1.2),
+    "joe-low": Voice("piper", 0.85),
     "heart": Voice("hibari"),
     "heart-low": Voice("hibari", 0.8),
     "heart-middle": Voice("hibari", 0.9),
     "heart-high": Voice("hibari", 1.12),
     "espeak-gb-m3": Voice("espeak", name="en-gb+m3"),
     "espeak-us-f2": Voice("espeak", name="en-us+f2"),
+    "espeak-us-m1": Voice("espeak", name="en-us+m1"),
+    "espeak-gb-f3": Voice("espeak", name="en-gb+f3"),
     "espeak-scot-m7": Voice("espeak", name="en-gb-scotland+m7"),
     "espeak-rp-f4": Voice("espeak", name="en-gb-x-rp+f4"),
 }

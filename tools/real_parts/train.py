@@ -1,28 +1,30 @@
 """Teach the real-size Qwen2-Audio to listen: LoRA on SmolLM2 and the projector, Whisper's encoder frozen.
 
-    python tools/real_parts/train.py --start ridge --work FOLDER [--threads 2]
+    python tools/real_parts/train.py --start ridge --work FOLDER [--device cuda]
 
 Stopped and started again, it goes on where it was: what a step learns from depends on the step's number alone, and
 speech that is not there yet is made when a step asks for it. Checkpoints, some 10 MB each, are kept in
-``training/<start>/`` of the work folder. What makes a step cheap: the encoder's output is kept on disk; a batch holds
-utterances of similar length; prompts are short; the frozen weights are bfloat16; the vocabulary's 49,155 logits are
-computed at the answer's tokens only; attention is the plain one, whose backward pass costs a fifth of the fused one's.
+``training/<start>/`` of the work folder. What makes a step cheap: a batch holds utterances of similar length; prompts
+are short; the frozen weights are bfloat16; the vocabulary's 49,155 logits are computed at the answer's tokens only;
+attention is the plain one, whose backward pass costs a fifth of the fused one's.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from features import load_shard
+from augmentation import augment
+from features import encode_mels, log_mels
 from lessons import TRANSCRIPT, Lesson, draw
 from parts import default_work
 from peft import PeftModel
 from speech_llm import (
+    Heard,
     audio_prompt,
     hear,
     make_model,
@@ -34,30 +36,23 @@ from speech_llm import (
     user_prompt,
     with_lora,
 )
+from synthesis import load_utterances, speak_shard
 from transformers import PreTrainedTokenizerBase
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "demo_world"))
 from training import Stage, train
 
-PLAN = {
-    "joe": range(22),
-    "heart": range(22, 28),
-    "heart-low": range(28, 34),
-    "heart-middle": range(34, 40),
-    "heart-high": range(40, 46),
-    "espeak-gb-m3": range(46, 54),
-    "joe-high": range(54, 60),
-    "espeak-us-f2": range(60, 68),
-}
-"""The shards of training speech by voice: some 6,000 sentences, each said once."""
-STEPS = 1200
-BATCH = 4
+PLAN = (("joe", range(22)),)
+"""The shards of training speech by voice."""
+STEPS = 4000
+BATCH = 32
+POOL = 3
+"""The shards that a batch is drawn from."""
 TEXT_SHARE = 0.1
 """The share of steps that read transcripts, so that the text run learns the same answers."""
 LEARNING_RATE = 5e-4
-KEPT = (0, 50, 100, 150, 200, 300, 400, 500, 600, 800, 1000, 1200)
+KEPT = (0, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000)
 """Updates after which a checkpoint is kept."""
-SAVE_EVERY = 25
 
 
 class Trained(torch.nn.Module):
@@ -81,39 +76,43 @@ class Teacher:
         self.adapted, self.model = adapted, adapted.get_base_model()
         self.language, self.head = self.model.model.language_model, self.model.lm_head
         self.tokenizer, self.work = tokenizer, work
-        self.plan = [(voice, number) for voice, numbers in PLAN.items() for number in numbers]
-        self.shard = lru_cache(maxsize=8)(self._shard)
+        self.plan = [(voice, number) for voice, numbers in PLAN for number in numbers]
+        self.shard = cache(self._shard)
 
-    def _shard(self, voice: str, number: int) -> list[tuple[str, np.ndarray]]:
-        return [(u.text, f) for u, f in load_shard(self.work, voice, "train", number)]
+    def _shard(self, voice: str, number: int) -> list[tuple[str, torch.Tensor]]:
+        utterances = load_utterances(speak_shard(self.work, voice, "train", number))
+        mels = log_mels([u.samples for u in utterances], str(self.model.device))
+        return [(u.text, mel) for u, mel in zip(utterances, mels, strict=True)]
 
     def loss(self, rng: np.random.Generator) -> torch.Tensor:
         """Return the loss of a step's batch."""
         batch = self.draw_batch(rng)
         lessons = [draw(text, rng) for text, _ in batch]
-        heard = rng.random() >= TEXT_SHARE
-        rows = [
-            self.row(lesson, len(features) if heard else 0, text)
-            for lesson, (text, features) in zip(lessons, batch, strict=True)
-        ]
-        with torch.autocast("cpu", torch.bfloat16):
-            return self.answer_loss(rows, [f for _, f in batch] if heard else [])
+        with torch.autocast(self.model.device.type, torch.bfloat16):
+            if rng.random() < TEXT_SHARE:
+                return self.answer_loss(
+                    [self.row(lesson, 0, text) for lesson, (text, _) in zip(lessons, batch, strict=True)], []
+                )
+            mels = [augment(mel, rng) for _, mel in batch]
+            features = encode_mels(self.model.model.audio_tower, mels, [mel.shape[-1] for mel in mels])
+            rows = [self.row(lesson, len(heard)) for lesson, heard in zip(lessons, features, strict=True)]
+            return self.answer_loss(rows, features)
 
-    def draw_batch(self, rng: np.random.Generator) -> list[tuple[str, np.ndarray]]:
-        """Return utterances of similar length from two shards: their sentences with what the encoder hears."""
-        pool = [u for i in rng.choice(len(self.plan), 2, replace=False) for u in self.shard(*self.plan[i])]
-        pool.sort(key=lambda utterance: len(utterance[1]))
+    def draw_batch(self, rng: np.random.Generator) -> list[tuple[str, torch.Tensor]]:
+        """Return utterances of similar length from a few shards: their sentences with their log-mel features."""
+        chosen = rng.choice(len(self.plan), min(POOL, len(self.plan)), replace=False)
+        pool = sorted((u for i in chosen for u in self.shard(*self.plan[i])), key=lambda u: u[1].shape[-1])
         first = int(rng.integers(max(1, len(pool) - BATCH + 1)))
         return pool[first : first + BATCH]
 
-    def row(self, lesson: Lesson, positions: int, transcript: str) -> tuple[list[int], list[int]]:
+    def row(self, lesson: Lesson, positions: int, transcript: str = "") -> tuple[list[int], list[int]]:
         """Return the tokens of a prompt and of its answer; without audio positions the transcript stands there."""
         prompt = audio_prompt(positions, lesson.instruction)
         if not positions:
             prompt = user_prompt(TRANSCRIPT.format(transcript=transcript, instruction=lesson.instruction))
         return self.tokenizer(prompt).input_ids, self.tokenizer(lesson.answer + "<|im_end|>").input_ids
 
-    def answer_loss(self, rows: list[tuple[list[int], list[int]]], features: list[np.ndarray]) -> torch.Tensor:
+    def answer_loss(self, rows: list[tuple[list[int], list[int]]], features: list[Heard]) -> torch.Tensor:
         """Return the mean cross-entropy of the answers' tokens.
 
         Args:
@@ -122,13 +121,15 @@ class Teacher:
         """
         width = max(len(prompt) + len(answer) for prompt, answer in rows)
         pad = self.tokenizer.eos_token_id
-        ids = torch.tensor([[*p, *a, *[pad] * (width - len(p) - len(a))] for p, a in rows])
-        mask = torch.tensor([[1] * (len(p) + len(a)) + [0] * (width - len(p) - len(a)) for p, a in rows])
+        where = self.model.device
+        ids = torch.tensor([[*p, *a, *[pad] * (width - len(p) - len(a))] for p, a in rows], device=where)
+        mask = torch.tensor([[1] * (len(p) + len(a)) + [0] * (width - len(p) - len(a)) for p, a in rows], device=where)
         embedded = hear(self.model, ids, features)
         states = self.language(inputs_embeds=embedded, attention_mask=mask, use_cache=False).last_hidden_state
         before = [(i, len(p) + j - 1) for i, (p, a) in enumerate(rows) for j in range(len(a))]
         logits = self.head(states[tuple(torch.tensor(before).T)])
-        return torch.nn.functional.cross_entropy(logits.float(), torch.tensor([t for _, a in rows for t in a]))
+        expected = torch.tensor([token for _, answer in rows for token in answer], device=where)
+        return torch.nn.functional.cross_entropy(logits.float(), expected)
 
 
 def build(work: Path, start: str) -> tuple[PeftModel, PreTrainedTokenizerBase]:
@@ -155,12 +156,13 @@ def main() -> None:
     parser.add_argument("--start", choices=("ridge", "random"), default="ridge")
     parser.add_argument("--work", type=Path, default=default_work())
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=STEPS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     adapted, tokenizer = build(arguments.work, arguments.start)
-    teacher = Teacher(adapted, tokenizer, arguments.work)
+    teacher = Teacher(adapted.to(arguments.device), tokenizer, arguments.work)
     folder = arguments.work / "training" / arguments.start
     trained = Trained(adapted)
 
@@ -171,7 +173,7 @@ def main() -> None:
     stage = Stage("lora", arguments.steps, LEARNING_RATE, teacher.loss, list(trained.parameters()))
     if not (folder / "lora.pt").exists():
         keep(0)
-    train(trained, stage, folder, arguments.seed, keep, SAVE_EVERY)
+    train(trained, stage, folder, arguments.seed, keep)
 
 
 if __name__ == "__main__":

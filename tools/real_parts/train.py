@@ -42,7 +42,19 @@ from transformers import PreTrainedTokenizerBase
 sys.path.append(str(Path(__file__).resolve().parent.parent / "demo_world"))
 from training import Stage, train
 
-PLAN = (("joe", range(22)),)
+PLAN = (
+    ("joe", range(127)),
+    ("joe-high", (*range(54, 60), *range(150, 160))),
+    ("joe-low", range(160, 171)),
+    ("heart", (*range(22, 28), *range(79, 99))),
+    ("heart-low", range(28, 34)),
+    ("heart-middle", (*range(34, 40), *range(99, 119))),
+    ("heart-high", range(40, 46)),
+    ("espeak-gb-m3", range(46, 54)),
+    ("espeak-us-f2", range(60, 68)),
+    ("espeak-us-m1", range(200, 208)),
+    ("espeak-gb-f3", range(208, 216)),
+)
 """The shards of training speech by voice."""
 STEPS = 4000
 BATCH = 32
@@ -51,8 +63,8 @@ POOL = 3
 TEXT_SHARE = 0.1
 """The share of steps that read transcripts, so that the text run learns the same answers."""
 LEARNING_RATE = 5e-4
-KEPT = (0, 100, 200, 400, 700, 1000, 1500, 2000, 3000, 4000)
-"""Updates after which a checkpoint is kept."""
+KEPT = (0, 0.025, 0.05, 0.1, 0.175, 0.25, 0.375, 0.5, 0.75, 1)
+"""The shares of the updates after which a checkpoint is kept."""
 
 
 class Trained(torch.nn.Module):
@@ -166,8 +178,10 @@ def main() -> None:
     folder = arguments.work / "training" / arguments.start
     trained = Trained(adapted)
 
+    kept = {round(share * arguments.steps) for share in KEPT}
+
     def keep(done: int) -> None:
-        if done in KEPT:
+        if done in kept:
             save_adapter(adapted, folder / f"step-{done:05d}.safetensors")
 
     stage = Stage("lora", arguments.steps, LEARNING_RATE, teacher.loss, list(trained.parameters()))

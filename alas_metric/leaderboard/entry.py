@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from alas_metric.corpus.metrics import ROWS
-from alas_metric.corpus.signature import joined, unit
+from alas_metric.corpus.signature import joined, parse, unit
 from alas_metric.document.conditions import ANSWERS, REFERENCE, SETTINGS, TRANSCRIPTS
 from alas_metric.document.scores import DocumentScores
 from alas_metric.results.runs import LOCAL_COPY, Origin, Run
@@ -126,9 +126,7 @@ def _condition(entry: Entry, name: str) -> str | None:
 RUN_CONDITIONS: dict[str, Callable[[Entry], str | None]] = {
     REFERENCE: partial(_condition, name=REFERENCE),
     "unit": lambda entry: unit([scores.swapped for scores in entry.documents if scores.skipped is None]),
-    "answer filter": lambda entry: joined(
-        "on" if scores.answered else "off" for scores in entry.documents if scores.skipped is None
-    ),
+    "answer filter": lambda entry: parse(entry.signature)["filter"],
     **{name: partial(_condition, name=name) for name in (TRANSCRIPTS, SETTINGS, ANSWERS)},
     "data": lambda entry: None if LOCAL_COPY in (entry.facts.data or "") else entry.facts.data,
     "version of the task": lambda entry: entry.facts.task_version,

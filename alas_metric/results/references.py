@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from alas_metric.corpus.aggregate import summarise
-from alas_metric.corpus.answer_filter import THRESHOLD, kept
+from alas_metric.corpus.selection import USUAL, Selection
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.document.agreement import FAR, border_distances, far_words
 from alas_metric.document.record import AlignmentRecord
@@ -59,16 +59,13 @@ class References:
     values: dict[str, dict[str, Any]]
 
 
-def read_references(
-    run: Run, documents: Sequence[DocumentScores], threshold: float = THRESHOLD, contained: bool = False
-) -> References | None:
+def read_references(run: Run, documents: Sequence[DocumentScores], selection: Selection = USUAL) -> References | None:
     """Return the sources of a run's word times side by side, None where its records hold only one.
 
     Args:
         run: see `find_runs`.
         documents: scores of its documents, as far as they were read; those that are skipped do not enter.
-        threshold: of the answer filter.
-        contained: of the answer filter, see `score_record`.
+        selection: of which the answer filter counts.
 
     Raises:
         OSError: If the samples cannot be read.
@@ -76,18 +73,15 @@ def read_references(
     wanted = {scores.uid for scores in documents if scores.skipped is None}
     if not any(scores.reference_disagreement is not None for scores in documents):
         return None
-    return compare_references((record for record in every_record(run) if record.uid in wanted), threshold, contained)
+    return compare_references((record for record in every_record(run) if record.uid in wanted), selection)
 
 
-def compare_references(
-    records: Iterable[AlignmentRecord], threshold: float = THRESHOLD, contained: bool = False
-) -> References:
+def compare_references(records: Iterable[AlignmentRecord], selection: Selection = USUAL) -> References:
     """Return the sources of the records' word times side by side.
 
     Args:
         records: of a run; skipped ones do not enter.
-        threshold: of the answer filter.
-        contained: of the answer filter, see `score_record`.
+        selection: of which the answer filter counts.
     """
     borders: dict[tuple[str, str], list[np.ndarray]] = {}
     by_source: dict[str, list[DocumentScores]] = {}
@@ -98,12 +92,12 @@ def compare_references(
             distances = border_distances(*(record.references[name] for name in pair))
             borders.setdefault(pair, []).append(distances)
         for name in record.references:
-            by_source.setdefault(name, []).append(score_record(record, name, contained))
+            by_source.setdefault(name, []).append(score_record(record, name, selection.contained))
     names = sorted(by_source, key=lambda name: (-primary.count(name), name))
-    uids = [{scores.uid for scores in each if kept(scores, threshold)} for each in by_source.values()]
+    uids = [{scores.uid for scores in each if selection.keeps(scores)} for each in by_source.values()]
     common = set.intersection(*uids) if uids else set()
     values = {
-        name: summarise([scores for scores in by_source[name] if scores.uid in common], threshold, HEADLINES)
+        name: summarise([scores for scores in by_source[name] if scores.uid in common], selection.threshold, HEADLINES)
         for name in names
     }
     pairs = [(pair, tuple(sorted(pair))) for pair in itertools.combinations(names, 2)]

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from alas_metric.corpus.aggregate import summarise
-from alas_metric.corpus.answer_filter import THRESHOLD, kept, nothing_kept
+from alas_metric.corpus.answer_filter import nothing_kept
 from alas_metric.corpus.metrics import METRICS, missing_forms, reported
+from alas_metric.corpus.selection import USUAL, Selection
 from alas_metric.document.record import MAX_CHARACTERS, AlignmentRecord
-from alas_metric.document.scores import DocumentScores, score_record
+from alas_metric.document.scores import DocumentScores
 from alas_metric.texts import printable
 
 LOCAL_COPY = "(local copy)"
@@ -171,17 +172,12 @@ def _hint(runs: Iterable[Run]) -> str:
     return f"it holds {', '.join(found)}" if found else "was lmms-eval run with --output_path and --log_samples?"
 
 
-def read_documents(
-    run: Run, reference: str | None = None, min_confidence: float | None = None, contained: bool = False
-) -> RunDocuments:
+def read_documents(run: Run, selection: Selection = USUAL) -> RunDocuments:
     """Return the scores of every document of a run.
 
     Args:
         run: see `find_runs`.
-        reference: name of the word timestamps to compare with, each record's primary one by default.
-            Documents without it count as skipped.
-        min_confidence: documents whose word times are less sure, or do not say how sure they are, count as skipped.
-        contained: whether free answers of which one is contained in the other agree, see `score_record`.
+        selection: which documents count, and which word times.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
@@ -191,19 +187,21 @@ def read_documents(
     documents: list[DocumentScores] = []
     origins: list[Origin] = []
     for label, record in _read_records(run.samples, messages):
-        scores = _sure(_score(label, record, reference, contained), min_confidence)
-        documents.append(scores)
-        if scores.skipped is None and isinstance(record, AlignmentRecord):
-            origins.append(_origin(record, reference))
-    _check_documents(documents, run, keys, reference, min_confidence)
+        if isinstance(record, ValueError):
+            documents.append(DocumentScores(label, skipped="unreadable_record", detail=str(record)))
+            continue
+        documents.append(selection.score(record))
+        if documents[-1].skipped is None:
+            origins.append(_origin(record, selection.reference_of(record)))
+    _check_documents(documents, run, keys, selection)
     left_out = [f"{run.samples.name}: {scores.uid}: {scores.detail}" for scores in documents if _unreadable(scores)]
     return RunDocuments(run, documents, keys, messages + left_out, origins)
 
 
-def _origin(record: AlignmentRecord, reference: str | None) -> Origin:
+def _origin(record: AlignmentRecord, reference: str) -> Origin:
     return Origin(
         record.uid,
-        reference or record.reference,
+        reference,
         record.transcript,
         record.transcript_source,
         record.instruction,
@@ -243,30 +241,20 @@ def records_file(folder: Path, run: Run) -> Path:
     return folder / f"{run.date}_records_{run.task}.parquet"
 
 
-def score_run(
-    run: Run,
-    threshold: float = THRESHOLD,
-    reference: str | None = None,
-    min_confidence: float | None = None,
-    contained: bool = False,
-) -> RunScores:
+def score_run(run: Run, selection: Selection = USUAL) -> RunScores:
     """Return the values of a run.
 
     Args:
         run: see `find_runs`.
-        threshold: of the answer filter.
-        reference: name of the word timestamps to compare with, each record's primary one by default.
-            Documents without it count as skipped.
-        min_confidence: of the word times, see `read_documents`.
-        contained: of the answer filter, see `read_documents`.
+        selection: which documents count, and which word times.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_documents(run, reference, min_confidence, contained)
-    values = reported(summarise(found.documents, threshold), found.keys)
-    passing = sum(kept(scores, threshold) for scores in found.documents)
+    found = read_documents(run, selection)
+    values = reported(summarise(found.documents, selection.threshold), found.keys)
+    passing = sum(map(selection.keeps, found.documents))
     unkept = nothing_kept(passing, sum(scores.skipped is None for scores in found.documents))
     messages = [*found.messages, *missing_forms(values), *([unkept] if unkept else [])]
     return RunScores(run, values, len(found.documents), messages, unkept)
@@ -365,38 +353,11 @@ def _record(text: Any) -> AlignmentRecord | ValueError:
         return error
 
 
-def _score(label: str, record: AlignmentRecord | ValueError, reference: str | None, contained: bool) -> DocumentScores:
-    """Return a document's scores; skipped where there is no record or not that reference."""
-    if isinstance(record, ValueError):
-        return DocumentScores(label, skipped="unreadable_record", detail=str(record))
-    if record.skipped is None and reference is not None and reference not in record.references:
-        detail = f"no reference {reference!r}, only {sorted(record.references)}"
-        return DocumentScores(record.uid, record.speaker, skipped="no_word_timestamps", detail=detail)
-    return score_record(record, reference, contained)
-
-
-def _sure(scores: DocumentScores, least: float | None) -> DocumentScores:
-    """Return a document's scores; skipped where its word times are not sure enough."""
-    if least is None or scores.skipped is not None:
-        return scores
-    confidence = scores.reference_confidence
-    if confidence is not None and confidence >= least:
-        return scores
-    detail = "no confidence" if confidence is None else f"confidence {confidence:.3f}, below {least:g}"
-    return DocumentScores(scores.uid, scores.speaker, skipped="uncertain_times", detail=detail)
-
-
 def _unreadable(scores: DocumentScores) -> bool:
     return scores.skipped == "unreadable_record"
 
 
-def _check_documents(
-    documents: list[DocumentScores],
-    run: Run,
-    keys: list[str],
-    reference: str | None,
-    min_confidence: float | None,
-) -> None:
+def _check_documents(documents: list[DocumentScores], run: Run, keys: list[str], selection: Selection) -> None:
     """Refuse files of other tasks, and a reference that no record holds or that is nowhere sure enough."""
     if not documents:
         raise ValueError(f"{run.samples.name} holds no sample")
@@ -407,11 +368,11 @@ def _check_documents(
     uncertain = [scores.detail for scores in documents if scores.skipped == "uncertain_times"]
     if uncertain:
         raise ValueError(
-            f"{run.samples.name}: no document has word times of confidence {min_confidence:g} or more; the first: "
-            f"{uncertain[0]}. Gold times have none, and Whisper's only in the mode align"
+            f"{run.samples.name}: no document has word times of confidence {selection.min_confidence:g} or more; "
+            f"the first: {uncertain[0]}. Gold times have none, and Whisper's only in the mode align"
         )
-    if reference is None:
+    if selection.reference is None:
         return
     details = sorted({scores.detail for scores in documents if scores.skipped == "no_word_timestamps"})
     if details:
-        raise ValueError(f"{run.samples.name}: no document can be scored with {reference!r}: {details[0]}")
+        raise ValueError(f"{run.samples.name}: no document can be scored with {selection.reference!r}: {details[0]}")

@@ -93,7 +93,7 @@ def _entry(model: str, found: RunDocuments, selection: Selection) -> tuple[Entry
     intervals = {key: _ends(layers[key], "headline_") for key in own if key in layers}
     documents = [_for_comparison(scores) for scores in found.documents]
     signature = str(values["signature"])
-    entry = Entry(model, found.run, documents, own, intervals, layers, found.origins, facts, signature)
+    entry = Entry(model, found.run, documents, own, intervals, layers, found.origins, facts, signature, found.places)
     best = layers["best_layer"]
     own["best_depth"] = None if best["layer"] is None else best["layer"] / entry.num_layers
     depths = [None if end is None else end / entry.num_layers for end in _ends(best)]

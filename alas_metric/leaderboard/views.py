@@ -61,8 +61,8 @@ def _view(name: str, entries: Sequence[Entry], selection: Selection) -> View:
         for entry in entries
         for group, uids in _groups(entry, selection.threshold).items()
     }
-    only = {uid for uids in groups.values() for uid in uids}
-    runs = [view_run(entry.run, entry.documents, selection, len(entries), only) for entry in entries]
+    shown = {uid for uids in groups.values() for uid in uids}
+    runs = [view_run(entry.run, entry.documents, selection, len(entries), entry.records(shown)) for entry in entries]
     layer = entries[0].layers["best_layer"]["layer"]
     file = quote(name)
     links = [(group, [(uid, file + address(uid, layer)) for uid in uids]) for group, uids in groups.items()]

@@ -53,7 +53,7 @@ class RunTables:
         Raises:
             KeyError: If there is no such document, or its record cannot be read.
         """
-        return read_records(self.run, {uid})[uid]
+        return read_records(self.run, {self.report.places[uid]})[uid]
 
     @cached_property
     def summary(self) -> pd.DataFrame:

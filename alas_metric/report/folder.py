@@ -60,7 +60,7 @@ def write_words(words: Words, folder: Path) -> None:
 
 def _write_view(report: Report, path: Path) -> None:
     """Write the page of the documents that the summary names."""
-    viewed = view_run(report.run, report.documents, report.selection, only=report.examples)
+    viewed = view_run(report.run, report.documents, report.selection, records=report.examples.values())
     path.write_text(viewer_page([viewed]), encoding="utf-8")
 
 

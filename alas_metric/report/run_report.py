@@ -18,8 +18,8 @@ from alas_metric.corpus.selection import USUAL, Selection
 from alas_metric.corpus.words import Words
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
-from alas_metric.results.references import References, read_references
-from alas_metric.results.runs import Run, every_record, read_documents, read_records, read_results
+from alas_metric.results.references import References, Sources
+from alas_metric.results.runs import Run, read_documents, read_records, read_results
 
 SHOWN = 3
 """How many of the best, the typical and the worst documents are listed."""
@@ -37,6 +37,7 @@ class Report:
         messages: what was left out and why.
         settings: how the run was made, as its results say; empty if they are missing.
         examples: records of the documents that are listed, by id.
+        places: where each document's record stands in the samples, by id, see `read_records`.
         words: of every document that was scored.
         references: the sources of word times side by side, None where there is only one.
     """
@@ -48,6 +49,7 @@ class Report:
     messages: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     examples: dict[str, AlignmentRecord] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
     words: Words = field(default_factory=lambda: Words("standardised"))
     references: References | None = None
 
@@ -88,9 +90,17 @@ def make_report(run: Run, selection: Selection = USUAL) -> Report:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_documents(run, selection)
+    words, sources = Words("standardised"), Sources(selection)
+
+    def look(record: AlignmentRecord, scores: DocumentScores) -> None:
+        words.add(record, selection.reference_of(record), selection.keeps(scores))
+        sources.add(record, scores)
+
+    found = read_documents(run, selection, look)
     values = reported(summarise(found.documents, selection.threshold), found.keys)
-    shown = {scores.uid for group in ranked(found.documents, selection.threshold).values() for scores in group}
+    words.best_layer = values["best_layer"]
+    groups = ranked(found.documents, selection.threshold).values()
+    shown = {found.places[scores.uid] for group in groups for scores in group}
     return Report(
         run=run,
         selection=selection,
@@ -99,25 +109,10 @@ def make_report(run: Run, selection: Selection = USUAL) -> Report:
         messages=found.messages + missing_forms(values),
         settings=_settings(run),
         examples=read_records(run, shown),
-        words=words_of(run, found.documents, values["best_layer"], selection),
-        references=read_references(run, found.documents, selection),
+        places=found.places,
+        words=words,
+        references=sources.compared(),
     )
-
-
-def words_of(run: Run, documents: Iterable[DocumentScores], best_layer: int | None, selection: Selection) -> Words:
-    """Return the words of a run's documents; the records are read for them once more.
-
-    Args:
-        run: see `find_runs`.
-        documents: their scores.
-        best_layer: the layer from 1 up with the highest skill.
-        selection: which documents count, and which word times.
-
-    Raises:
-        OSError: If the samples cannot be read.
-    """
-    passing = {scores.uid for scores in documents if selection.keeps(scores)}
-    return Words.of(every_record(run), passing.__contains__, best_layer, selection.reference)
 
 
 def _settings(run: Run) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -88,6 +88,7 @@ class RunDocuments:
         keys: those keys of `METRICS` that the run's own results hold; none: the results are missing.
         messages: what was left out and why.
         origins: where the scored documents come from, skipped ones left out.
+        places: where each document's record stands in the samples, by its id, see `read_records`.
     """
 
     run: Run
@@ -95,6 +96,7 @@ class RunDocuments:
     keys: list[str]
     messages: list[str] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,12 +174,18 @@ def _hint(runs: Iterable[Run]) -> str:
     return f"it holds {', '.join(found)}" if found else "was lmms-eval run with --output_path and --log_samples?"
 
 
-def read_documents(run: Run, selection: Selection = USUAL) -> RunDocuments:
+def read_documents(
+    run: Run,
+    selection: Selection = USUAL,
+    look: Callable[[AlignmentRecord, DocumentScores], object] | None = None,
+) -> RunDocuments:
     """Return the scores of every document of a run.
 
     Args:
         run: see `find_runs`.
         selection: which documents count, and which word times.
+        look: is given each record that was scored, and its scores. Reading takes long, and records are too large to be
+            kept: whoever needs more of them than scores takes it here.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
@@ -186,16 +194,21 @@ def read_documents(run: Run, selection: Selection = USUAL) -> RunDocuments:
     keys, messages = _result_keys(run)
     documents: list[DocumentScores] = []
     origins: list[Origin] = []
-    for label, record in _read_records(run.samples, messages):
+    places: dict[str, int] = {}
+    for place, label, record in _read_records(run.samples, messages):
         if isinstance(record, ValueError):
             documents.append(DocumentScores(label, skipped="unreadable_record", detail=str(record)))
             continue
-        documents.append(selection.score(record))
-        if documents[-1].skipped is None:
+        scores = selection.score(record)
+        documents.append(scores)
+        places[record.uid] = place
+        if scores.skipped is None:
             origins.append(_origin(record, selection.reference_of(record)))
+            if look is not None:
+                look(record, scores)
     _check_documents(documents, run, keys, selection)
     left_out = [f"{run.samples.name}: {scores.uid}: {scores.detail}" for scores in documents if _unreadable(scores)]
-    return RunDocuments(run, documents, keys, messages + left_out, origins)
+    return RunDocuments(run, documents, keys, messages + left_out, origins, places)
 
 
 def _origin(record: AlignmentRecord, reference: str) -> Origin:
@@ -209,13 +222,18 @@ def _origin(record: AlignmentRecord, reference: str) -> Origin:
     )
 
 
-def read_records(run: Run, uids: Collection[str]) -> dict[str, AlignmentRecord]:
-    """Return the records of some documents by their ids, as far as they are there and can be read.
+def read_records(run: Run, places: Collection[int]) -> dict[str, AlignmentRecord]:
+    """Return the records at some places of the samples by the ids of their documents; the others cost next to nothing.
+
+    Args:
+        run: see `find_runs`.
+        places: numbers of lines from 1, of rows where the run is shared; see `RunDocuments`.
 
     Raises:
         OSError: If the samples cannot be read.
     """
-    return {record.uid: record for record in every_record(run) if record.uid in uids}
+    found = (record for _, _, record in _read_records(run.samples, [], places))
+    return {record.uid: record for record in found if isinstance(record, AlignmentRecord)}
 
 
 def every_record(run: Run) -> Iterator[AlignmentRecord]:
@@ -233,7 +251,7 @@ def labelled_records(run: Run) -> Iterator[tuple[str, AlignmentRecord | ValueErr
     Raises:
         OSError: If the samples cannot be read.
     """
-    return _read_records(run.samples, [])
+    return ((label, record) for _, label, record in _read_records(run.samples, []))
 
 
 def records_file(folder: Path, run: Run) -> Path:
@@ -288,14 +306,18 @@ def read_results(run: Run) -> Any:
         raise ValueError(str(error)) from None
 
 
-def _read_records(path: Path, messages: list[str]) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
-    """Yield a label and the record of every sample, or why it is none; report lines without one."""
+_Found = tuple[int, str, AlignmentRecord | ValueError]
+"""The place of a sample, a label, and the record or why there is none."""
+
+
+def _read_records(path: Path, messages: list[str], places: Collection[int] | None = None) -> Iterator[_Found]:
+    """Yield every sample, or those at some places; report lines without one."""
     if path.suffix == ".parquet":
-        yield from _read_shared(path)
+        yield from _read_shared(path, places)
         return
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(_lines(lines), start=1):
-            if not line.strip():
+            if not line.strip() or (places is not None and number not in places):
                 continue
             try:
                 if len(line) > MAX_LINE_CHARACTERS:
@@ -304,10 +326,10 @@ def _read_records(path: Path, messages: list[str]) -> Iterator[tuple[str, Alignm
             except (ValueError, RecursionError) as error:
                 messages.append(f"{path.name}: line {number} left out: {error} (was the run killed while writing?)")
                 continue
-            yield label, _record(text)
+            yield number, label, _record(text)
 
 
-def _read_shared(path: Path) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
+def _read_shared(path: Path, places: Collection[int] | None) -> Iterator[_Found]:
     """Yield the same of a shared run.
 
     Raises:
@@ -321,9 +343,10 @@ def _read_shared(path: Path) -> Iterator[tuple[str, AlignmentRecord | ValueError
             sizes = [file.metadata.row_group(place).total_byte_size for place in range(file.num_row_groups)]
             if max(sizes, default=0) > MAX_GROUP_BYTES:
                 raise ValueError(f"{path.name}: {max(sizes)} bytes at once; at most {MAX_GROUP_BYTES} are read")
-            for batch in file.iter_batches(_RECORDS_AT_ONCE, columns=["uid", "record"]):
-                for row in batch.to_pylist():
-                    yield printable(str(row["uid"])[:80]), _record(row["record"])
+            batches = file.iter_batches(_RECORDS_AT_ONCE, columns=["uid", "record"])
+            for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
+                if places is None or number in places:
+                    yield number, printable(str(row["uid"])[:80]), _record(row["record"])
     except (pa.ArrowException, KeyError) as error:
         raise ValueError(f"{path.name} holds no records of a shared run, or is damaged: {error}") from None
 

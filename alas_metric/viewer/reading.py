@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def view_run(
     documents: Sequence[DocumentScores],
     selection: Selection = USUAL,
     runs: int = 1,
-    only: Collection[str] | None = None,
+    records: Iterable[AlignmentRecord] | None = None,
 ) -> ViewedRun:
     """Read what a page shows of a run.
 
@@ -102,7 +102,7 @@ def view_run(
         documents: its scores, see `read_documents`.
         selection: which documents count, and which word times are shown first.
         runs: how many share the page.
-        only: ids of the documents that it shows, all by default.
+        records: of the documents that it shows, of all by default.
 
     Raises:
         ValueError: If no document can be shown; says why.
@@ -114,8 +114,8 @@ def view_run(
     viewed: dict[str, ViewedDocument] = {}
     num_layers = 0
     forms: set[str] = set()
-    for record in every_record(run):
-        if record.uid in scored and (only is None or record.uid in only):
+    for record in every_record(run) if records is None else records:
+        if record.uid in scored:
             viewed[record.uid] = _document(record, selection, scored[record.uid], *keeper.of(record))
             num_layers = max(num_layers, record.num_layers)
             forms |= record.paths.keys() & set(FORMS)
@@ -125,7 +125,7 @@ def view_run(
     passing = [scores.columns for scores in documents if selection.keeps(scores)]
     items: list[Item] = [{"layers": len(next(iter(each.values()))), "columns": each} for each in passing if each]
     skill = {form: _of_all(f"{RANKING}_{form}", items) for form in FORMS if form in forms}
-    chosen = [] if only is None else [f"{len(viewed)} chosen documents; alas view makes the page of all"]
+    chosen = [] if records is None else [f"{len(viewed)} chosen documents; alas view makes the page of all"]
     return ViewedRun(run, num_layers, viewed, skill, left_out, [*chosen, *keeper.messages])
 
 

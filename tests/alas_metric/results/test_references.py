@@ -18,7 +18,7 @@ from alas_metric.corpus.signature import answer_filter
 from alas_metric.document.agreement import border_distances, disagreement, far_words
 from alas_metric.report.run_report import make_report
 from alas_metric.report.trust import terciles
-from alas_metric.results.references import compare_references
+from alas_metric.results.references import References, Sources
 from alas_metric.results.runs import find_runs, read_documents, score_run
 
 LATE = (0.0, 0.05, 0.2)
@@ -66,8 +66,18 @@ def test_distances_by_hand() -> None:
         border_distances(one[:2], other)
 
 
+def compared(records: list[AlignmentRecord]) -> References:
+    sources = Sources()
+    for record in records:
+        if record.skipped is None:
+            sources.add(record, score_record(record))
+    found = sources.compared()
+    assert found is not None
+    return found
+
+
 def test_sources_side_by_side(records: list[AlignmentRecord]) -> None:
-    found = compare_references(records)
+    found = compared(records)
     assert found.names == ["whisper:x:align", "words"] and found.documents == 12
     [distance] = found.distances
     assert (distance.first, distance.second, distance.documents) == ("whisper:x:align", "words", 12)
@@ -82,7 +92,7 @@ def test_sources_side_by_side(records: list[AlignmentRecord]) -> None:
 
 def test_only_documents_that_hold_all(records: list[AlignmentRecord]) -> None:
     without = replace(records[0], references={"whisper:x:align": records[0].references["whisper:x:align"]})
-    found = compare_references([without, *records[1:]])
+    found = compared([without, *records[1:]])
     assert found.documents == 11 and found.distances[0].documents == 11
 
 

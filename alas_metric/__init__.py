@@ -61,6 +61,7 @@ Example:
 """
 
 from alas_metric.corpus.aggregate import summarise
+from alas_metric.corpus.selection import Selection
 from alas_metric.document.measuring import Measurement, score_pair
 from alas_metric.document.paths import WordTiming, monotonic_alignment_search, reference_path
 from alas_metric.document.record import AlignmentRecord
@@ -74,6 +75,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AlignmentRecord",
     "Measurement",
+    "Selection",
     "WordTiming",
     "cosine_similarity",
     "monotonic_alignment_search",

@@ -10,6 +10,7 @@ from typing import Any
 from alas_metric.commands.shared import (
     add_board_options,
     draw_figure,
+    selected,
     show_board,
     write_files,
 )
@@ -39,7 +40,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     from alas_metric.leaderboard import run_differences
     from alas_metric.leaderboard.figures import layer_differences
 
-    options = (arguments.task, arguments.threshold, arguments.reference, arguments.mix)
+    options = (arguments.task, selected(arguments), arguments.mix)
     try:
         found, board = run_differences.compare_folders((arguments.first, arguments.second), *options)
     except ValueError as error:

@@ -8,10 +8,11 @@ from typing import Any
 
 from alas_metric.commands.shared import (
     add_run_options,
-    add_scoring_options,
+    add_selection_options,
     chosen_runs,
     output_folder,
     report,
+    selected,
     show_files,
     writing,
 )
@@ -27,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
         "The other commands read it as they read runs. With --hub it is uploaded, private unless --public.",
     )
     add_run_options(parser)
-    add_scoring_options(parser)
+    add_selection_options(parser)
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_export")
     parser.add_argument("--hub", metavar="USER/NAME", help="upload it as this data set of the Hugging Face hub")
     parser.add_argument("--public", action="store_true", help="a new data set on the hub is for everybody to see")
@@ -50,7 +51,7 @@ def _export(arguments: argparse.Namespace) -> int:
     reports: list[Report] = []
     for run in chosen_runs(arguments):
         try:
-            reports.append(make_report(run, arguments.threshold, arguments.reference))
+            reports.append(make_report(run, selected(arguments)))
         except (OSError, ValueError) as error:
             report([f"{run.model}: {error}"])
     if not reports:

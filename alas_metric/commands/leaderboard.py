@@ -12,10 +12,10 @@ from alas_metric.commands.shared import (
     add_board_options,
     draw_figure,
     report,
+    selected,
     show_board,
     write_files,
 )
-from alas_metric.corpus.answer_filter import THRESHOLD
 from alas_metric.corpus.metrics import RANKING
 from alas_metric.errors import FatalError
 from alas_metric.leaderboard.board import Board, board_data, build_board, pair_rows
@@ -57,7 +57,7 @@ def _leaderboard(arguments: argparse.Namespace) -> int:
         data = board_data(board) | {"command": _command(arguments)}
         messages: list[str] = []
         pictures = dump_pictures(data, messages)
-        views = task_views(board, arguments.reference, messages)
+        views = task_views(board, messages)
         report(messages)
         files = {
             "leaderboard.md": markdown(board),
@@ -85,22 +85,14 @@ def gives_nothing(folder: Path, board: Board) -> bool:
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command that makes the leaderboard again."""
     parts = ["alas", "leaderboard", *map(str, arguments.run_dirs), "--sort", arguments.sort]
-    for name in ("task", "reference", "output"):
+    for name in ("task", "output"):
         value = getattr(arguments, name)
         parts += [] if value is None else [f"--{name}", str(value)]
-    parts += ["--threshold", f"{arguments.threshold:g}"] if arguments.threshold != THRESHOLD else []
-    return shlex.join(parts + ["--mix"] * arguments.mix)
+    return shlex.join([*parts, *selected(arguments).options, *["--mix"] * arguments.mix])
 
 
 def _board(arguments: argparse.Namespace) -> Board:
     try:
-        return build_board(
-            arguments.run_dirs,
-            arguments.sort,
-            arguments.task,
-            arguments.threshold,
-            arguments.reference,
-            arguments.mix,
-        )
+        return build_board(arguments.run_dirs, arguments.sort, arguments.task, selected(arguments), arguments.mix)
     except ValueError as error:
         raise FatalError(str(error)) from None

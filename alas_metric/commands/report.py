@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from alas_metric.commands.shared import (
-    add_document_options,
     add_run_options,
-    add_scoring_options,
+    add_selection_options,
     chosen_runs,
     output_folder,
     report,
+    selected,
     show_files,
     writing,
 )
@@ -28,8 +28,7 @@ def add_parser(subparsers: Any) -> None:
         "logged records; no model and no GPU is needed.",
     )
     add_run_options(parser)
-    add_scoring_options(parser)
-    add_document_options(parser)
+    add_selection_options(parser)
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="default: RUN_DIR/alas_report")
     parser.set_defaults(func=_report)
 
@@ -44,8 +43,7 @@ def _report(arguments: argparse.Namespace) -> int:
     written = 0
     for run in runs:
         try:
-            chosen = (arguments.threshold, arguments.reference, arguments.min_confidence, arguments.contained)
-            made = make_report(run, *chosen)
+            made = make_report(run, selected(arguments))
         except (OSError, ValueError) as error:
             report([f"{run.model}: {error}"])
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from alas_metric.commands.shared import (
-    add_document_options,
     add_run_options,
-    add_scoring_options,
+    add_selection_options,
     chosen_runs,
     report,
+    selected,
     writing,
 )
 from alas_metric.commands.terminal import console, show_table
 from alas_metric.corpus.aggregate import Brief
 from alas_metric.corpus.metrics import ROWS, caution
+from alas_metric.corpus.selection import Selection
 from alas_metric.document.similarity import FORMS
 from alas_metric.errors import FatalError
 from alas_metric.numbers import ARROWS, number, span
@@ -35,8 +37,7 @@ def add_parser(subparsers: Any) -> None:
         description="Score a finished run again from its logged records; no model and no GPU is needed.",
     )
     add_run_options(score)
-    add_scoring_options(score)
-    add_document_options(score)
+    add_selection_options(score)
     score.add_argument("--all", action="store_true", help="print every metric, not only the most wanted")
     score.add_argument("--json", type=Path, metavar="FILE", help="write all values, layers included, to this file")
     score.set_defaults(func=_score)
@@ -44,7 +45,8 @@ def add_parser(subparsers: Any) -> None:
 
 def _score(arguments: argparse.Namespace) -> int:
     """Score runs, print a table for each, and write them all."""
-    found = [scores for run in chosen_runs(arguments) if (scores := _try_run(run, arguments)) is not None]
+    selection = selected(arguments)
+    found = [scores for run in chosen_runs(arguments) if (scores := _try_run(run, selection)) is not None]
     if not found:
         raise FatalError(f"nothing to score in {arguments.run_dir}; the messages above say why")
     place = console(110)
@@ -52,15 +54,14 @@ def _score(arguments: argparse.Namespace) -> int:
         place.print(Text(f"{scores.run.model}, {scores.run.task}: {scores.verdict}"), soft_wrap=True)
         show_table(place, _table(scores, arguments.all))
     if arguments.json is not None:
-        _write(arguments.json, [_entry(scores, arguments) for scores in found])
+        _write(arguments.json, [_entry(scores, selection) for scores in found])
     return 0
 
 
-def _try_run(run: Run, arguments: argparse.Namespace) -> RunScores | None:
+def _try_run(run: Run, selection: Selection) -> RunScores | None:
     """Score one run; a broken file is reported and does not stop the others."""
     try:
-        chosen = (arguments.threshold, arguments.reference, arguments.min_confidence, arguments.contained)
-        scores = score_run(run, *chosen)
+        scores = score_run(run, selection)
     except (OSError, ValueError) as error:
         report([f"{run.model}: {error}"])
         return None
@@ -102,16 +103,13 @@ def _interval(curve: Any) -> str:
     return "" if curve is None else span(*(curve.get(f"headline_{end}", curve.get(end)) for end in ("low", "high")))
 
 
-def _entry(scores: RunScores, arguments: argparse.Namespace) -> dict[str, Any]:
+def _entry(scores: RunScores, selection: Selection) -> dict[str, Any]:
     run = scores.run
     return {
         "model": run.model,
         "task": run.task,
         "run": run.date,
-        "threshold": arguments.threshold,
-        "reference": arguments.reference,
-        "min_confidence": arguments.min_confidence,
-        "contained": arguments.contained,
+        **asdict(selection),
         "documents": scores.documents,
         "verdict": scores.verdict,
         "values": scores.values,

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alas_metric.commands.terminal import console, show_table
-from alas_metric.corpus.answer_filter import THRESHOLD
+from alas_metric.corpus.selection import USUAL, Selection
 from alas_metric.errors import FatalError
 from alas_metric.leaderboard.board import Board
 from alas_metric.results.runs import Run, find_runs
@@ -35,13 +35,36 @@ def add_task_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", metavar="NAME", help="only this task")
 
 
-def add_scoring_options(parser: argparse.ArgumentParser) -> None:
-    """Add what records can be scored with anew."""
-    parser.add_argument("--threshold", type=float, default=THRESHOLD, help="answer similarity from which to keep")
-    add_reference_option(parser)
+def add_selection_options(parser: argparse.ArgumentParser) -> None:
+    """Add which documents count, and which word times; `selected` reads them."""
+    group = parser.add_argument_group("which documents count, and which word times; the run is scored anew by them")
+    group.add_argument(
+        "--threshold",
+        type=float,
+        default=USUAL.threshold,
+        metavar="S",
+        help="similarity of the two answers from which a document is kept; default: %(default)s",
+    )
+    group.add_argument(
+        "--contained",
+        action="store_true",
+        help="also keep documents one of whose free answers is contained in the other (Boston; it goes to Boston)",
+    )
+    add_reference_option(group)
+    group.add_argument(
+        "--min-confidence",
+        type=float,
+        metavar="P",
+        help="leave out documents whose word times are less sure than this, 0 to 1, or do not say how sure they are",
+    )
 
 
-def add_reference_option(parser: argparse.ArgumentParser) -> None:
+def selected(arguments: argparse.Namespace) -> Selection:
+    """Return what the options of `add_selection_options` select."""
+    return Selection(arguments.threshold, arguments.reference, arguments.min_confidence, arguments.contained)
+
+
+def add_reference_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add ``--reference``."""
     parser.add_argument("--reference", metavar="NAME", help="word timestamps to compare with, by their name")
 
@@ -56,21 +79,6 @@ def chosen_runs(arguments: argparse.Namespace) -> list[Run]:
         return find_runs(arguments.run_dir, arguments.date, arguments.task)
     except ValueError as error:
         raise FatalError(str(error)) from None
-
-
-def add_document_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides which documents count, beside the threshold."""
-    parser.add_argument(
-        "--contained",
-        action="store_true",
-        help="also keep documents one of whose free answers is contained in the other (Boston; it goes to Boston)",
-    )
-    parser.add_argument(
-        "--min-confidence",
-        type=float,
-        metavar="P",
-        help="leave out documents whose word times are less sure than this, 0 to 1, or do not say how sure they are",
-    )
 
 
 @contextmanager
@@ -111,7 +119,7 @@ def add_board_options(parser: argparse.ArgumentParser) -> None:
     """Add what decides which runs stand side by side, and how they are scored."""
     parser.add_argument("--mix", action="store_true", help="also show what cannot be compared, and say so")
     add_task_option(parser)
-    add_scoring_options(parser)
+    add_selection_options(parser)
 
 
 def show_board(board: Board, lines: Iterable[str], tables: Iterable[Table]) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from alas_metric.commands.shared import (
-    add_document_options,
-    add_scoring_options,
+    add_selection_options,
     add_task_option,
     output_folder,
     report,
+    selected,
     write_files,
 )
 from alas_metric.errors import FatalError
@@ -31,8 +31,7 @@ def add_parser(subparsers: Any) -> None:
     view.add_argument("other", type=Path, nargs="?", metavar="RUN_DIR", help="another one, to stand beside it")
     view.add_argument("--run", dest="date", metavar="DATE_ID", help="the run of this date id instead of the newest")
     add_task_option(view)
-    add_scoring_options(view)
-    add_document_options(view)
+    add_selection_options(view)
     view.add_argument("--output", type=Path, metavar="FOLDER", help="default: alas_view in the first RUN_DIR")
     view.set_defaults(func=_view)
 
@@ -43,13 +42,11 @@ def _view(arguments: argparse.Namespace) -> int:
     from alas_metric.viewer.reading import view_run
 
     output = arguments.output or output_folder(arguments.run_dir, "alas_view")
-    written = 0
+    selection, written = selected(arguments), 0
     for name, runs in _pages(arguments).items():
         try:
-            chosen = (arguments.reference, arguments.min_confidence, arguments.contained)
-            found = [read_documents(run, *chosen) for run in runs]
-            options = (arguments.threshold, arguments.reference, len(runs))
-            viewed = [view_run(each.run, each.documents, *options) for each in found]
+            found = [read_documents(run, selection) for run in runs]
+            viewed = [view_run(each.run, each.documents, selection, len(runs)) for each in found]
         except (OSError, ValueError) as error:
             report([f"{name}: {error}"])
             continue

@@ -10,7 +10,8 @@ text    where transcripts come from
 set     hash of the other settings of the records, such as the Whisper checkpoint
 sbert   hash of the weights that compare free answers; ``none`` where there are none
 filter  similarity of answers from which documents are kept, ``+contained`` where answers contained in each other are
-        too; ``label`` for closed answers, ``off`` without answers
+        too; ``label`` for closed answers, ``off`` without answers; ``+confidence0.6`` where only documents count whose
+        word times are that sure
 layers  that the mean goes over
 n       documents that the scores rest on
 v       version of the plugin that measured
@@ -43,12 +44,13 @@ def unit(swapped: Sequence[bool]) -> str:
 
 
 def answer_filter(scores: DocumentScores, threshold: float) -> str:
-    """Return by what a document is kept: a similarity, its label, or nothing."""
+    """Return by what a document is kept: a similarity, its label, or nothing; and how sure its word times must be."""
+    sure = "" if scores.min_confidence is None else f"+confidence{scores.min_confidence}"
     if not scores.answered:
-        return "off"
+        return f"off{sure}"
     if scores.labels is not None:
-        return "label"
-    return f"{threshold:g}+contained" if scores.contained else f"{threshold:g}"
+        return f"label{sure}"
+    return f"{threshold:g}{'+contained' * scores.contained}{sure}"
 
 
 def joined(texts: Iterable[str | None]) -> str | None:
@@ -85,7 +87,7 @@ def signature(facts: Sequence[dict[str, Any]]) -> str | None:
         name: joined(each["conditions"].get(name) for each in facts)
         for name in (REFERENCE, TRANSCRIPTS, SETTINGS, ANSWERS, VERSION)
     }
-    by_similarity = any(each["filter"] not in ("off", "label") for each in facts)
+    by_similarity = any(not each["filter"].startswith(("off", "label")) for each in facts)
     last = max(each["layers"] for each in facts) - 1
     fields = {
         "form": "std",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,35 +76,19 @@ class Words:
     documents: list[DocumentWords] = field(default_factory=list)
     frequency: Counter[str] = field(default_factory=Counter)
 
-    @classmethod
-    def of(
-        cls,
-        records: Iterable[AlignmentRecord],
-        kept: Callable[[str], bool],
-        best_layer: int | None = None,
-        reference: str | None = None,
-        form: str = "standardised",
-    ) -> Words:
-        """Return the words of some records.
+    def add(self, record: AlignmentRecord, reference: str, kept: bool) -> None:
+        """Add the words of a document; nothing where its record lacks the form.
 
         Args:
-            records: of the documents; those without the reference or the form are left out.
-            kept: tells by its id whether a document passes the answer filter.
-            best_layer: the layer from 1 up with the highest skill.
-            reference: name of the word timestamps, each record's primary one by default.
-            form: of similarity.
+            record: of the document, with scores.
+            reference: name of the word timestamps, which it holds.
+            kept: whether the document passes the answer filter.
         """
-        found = cls(form, best_layer)
-        for record in records:
-            name = record.reference if reference is None else reference
-            sums = word_sums(record, name, form) if name in record.references else None
-            if sums is not None:
-                known = _known(record, name)
-                found.documents.append(
-                    DocumentWords(record.uid, record.speaker, kept(record.uid), record.words, known, sums)
-                )
-                found.frequency.update(map(spelling, record.words))
-        return found
+        sums = word_sums(record, reference, self.form)
+        if sums is not None:
+            known = _known(record, reference)
+            self.documents.append(DocumentWords(record.uid, record.speaker, kept, record.words, known, sums))
+            self.frequency.update(map(spelling, record.words))
 
     @property
     def columns(self) -> list[str]:

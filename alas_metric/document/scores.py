@@ -38,6 +38,7 @@ class DocumentScores:
         conditions: under which the record was made, see `document.conditions`.
         reference_confidence: how sure the source of the word times is of them, the mean over words; None if it says
             nothing, as gold times do not.
+        min_confidence: what was asked of it before the document counts, None for nothing.
         reference_disagreement: how far its borders between words are from those of the record's other sources, the mean
             in seconds; None if there is no other.
         columns: values of each layer, float64 ``(L + 1,)``, by name; a name is absent where it is undefined. Names
@@ -58,6 +59,7 @@ class DocumentScores:
     similarities: dict[str, float | None] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
     reference_confidence: float | None = None
+    min_confidence: float | None = None
     reference_disagreement: float | None = None
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     layer_map: dict[str, np.ndarray] = field(default_factory=dict)

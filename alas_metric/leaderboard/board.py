@@ -8,12 +8,12 @@ or, if wanted, marked.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from alas_metric.corpus.answer_filter import THRESHOLD
 from alas_metric.corpus.metrics import RANKING, few_clusters
+from alas_metric.corpus.selection import USUAL, Selection
 from alas_metric.corpus.significance import HEADLINES, SIGNIFICANT, PairDifference, compare_all, ranks
 from alas_metric.leaderboard.conditions import differences, distinctions, oddities
 from alas_metric.leaderboard.entry import COLUMNS, Column, Entry
@@ -33,7 +33,7 @@ class Board:
         order: by task the models that ``pairs`` counts.
         ranked_by: the metric of the ranks.
         sort: task and column that the rows are sorted by.
-        threshold: of the answer filter.
+        selection: which documents count, and which word times.
         mixed: what differs although runs were mixed.
         messages: what was left out or is odd, and why.
     """
@@ -45,7 +45,7 @@ class Board:
     order: dict[str, list[str]]
     ranked_by: str
     sort: tuple[str, str]
-    threshold: float
+    selection: Selection
     mixed: list[str]
     messages: list[str]
 
@@ -68,8 +68,7 @@ def build_board(
     folders: Sequence[Path],
     sort: str = RANKING,
     task: str | None = None,
-    threshold: float = THRESHOLD,
-    reference: str | None = None,
+    selection: Selection = USUAL,
     mix: bool = False,
 ) -> Board:
     """Return the leaderboard of all runs in some folders; what cannot be read is left out with a message.
@@ -78,8 +77,7 @@ def build_board(
         folders: output paths of the harness.
         sort: a key of `COLUMNS`, or one with a task before it, ``alas_demo_sqa:alas``.
         task: only this one.
-        threshold: of the answer filter.
-        reference: name of the word timestamps, each record's primary one by default.
+        selection: which documents count, and which word times.
         mix: also put side by side what cannot be compared.
 
     Raises:
@@ -88,7 +86,7 @@ def build_board(
     sort_task, column = _sort_column(sort)
     messages: list[str] = []
     found = []
-    for entry, told in read_all(label_runs(runs_in_folders(folders, task, messages)), threshold, reference):
+    for entry, told in read_all(label_runs(runs_in_folders(folders, task, messages)), selection):
         messages += told
         found += [] if entry is None else [entry]
     if not found:
@@ -103,14 +101,16 @@ def build_board(
         raise ValueError("these runs cannot be compared:\n  " + "\n  ".join(mixed) + "\n--mix shows them all the same")
     messages += [f"{name}: {text}" for name in tasks for text in oddities(groups[name])]
     ranked_by = column.key if column.key in HEADLINES else RANKING
-    pairs = {name: compare_all([entry.documents for entry in groups[name]], threshold=threshold) for name in tasks}
+    pairs = {
+        name: compare_all([entry.documents for entry in groups[name]], threshold=selection.threshold) for name in tasks
+    }
     for name in tasks:
         for entry, rank in zip(groups[name], ranks(len(groups[name]), pairs[name][ranked_by]), strict=True):
             entry.values["rank"] = None if entry.values[ranked_by] is None else rank
     models = sorted_models(entries, sort_task or tasks[0], column)
     order = {name: [entry.model for entry in groups[name]] for name in tasks}
     by = (sort_task or tasks[0], column.key)
-    return Board(models, tasks, entries, pairs, order, ranked_by, by, threshold, mixed, messages)
+    return Board(models, tasks, entries, pairs, order, ranked_by, by, selection, mixed, messages)
 
 
 def _sort_column(sort: str) -> tuple[str | None, Column]:
@@ -145,7 +145,7 @@ def sorted_models(entries: Mapping[tuple[str, str], Entry], task: str, column: C
 def board_data(board: Board) -> dict[str, Any]:
     """Return everything on the leaderboard as JSON-able data."""
     return {
-        "threshold": board.threshold,
+        **asdict(board.selection),
         "ranked_by": board.ranked_by,
         "significant": SIGNIFICANT,
         "sorted_by": {"task": board.sort[0], "column": board.sort[1]},

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 from alas_metric.corpus.metrics import ROWS
-from alas_metric.corpus.signature import joined, unit
+from alas_metric.corpus.signature import joined, parse, unit
 from alas_metric.document.conditions import ANSWERS, REFERENCE, SETTINGS, TRANSCRIPTS
+from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
-from alas_metric.results.runs import LOCAL_COPY, Origin, Run
+from alas_metric.results.runs import LOCAL_COPY, Origin, Run, read_records
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Entry:
         origins: of the scored documents.
         facts: of the run.
         signature: what decides the values, see `corpus.signature`.
+        places: where each document's record stands in the samples, by id, see `read_records`.
     """
 
     model: str
@@ -91,6 +93,15 @@ class Entry:
     origins: Sequence[Origin]
     facts: Facts
     signature: str
+    places: Mapping[str, int]
+
+    def records(self, uids: Iterable[str]) -> Iterable[AlignmentRecord]:
+        """Return the records of some documents, as far as the run has them.
+
+        Raises:
+            OSError: If the samples cannot be read.
+        """
+        return read_records(self.run, {self.places[uid] for uid in uids if uid in self.places}).values()
 
     @property
     def conditions(self) -> dict[str, str | None]:
@@ -126,9 +137,7 @@ def _condition(entry: Entry, name: str) -> str | None:
 RUN_CONDITIONS: dict[str, Callable[[Entry], str | None]] = {
     REFERENCE: partial(_condition, name=REFERENCE),
     "unit": lambda entry: unit([scores.swapped for scores in entry.documents if scores.skipped is None]),
-    "answer filter": lambda entry: joined(
-        "on" if scores.answered else "off" for scores in entry.documents if scores.skipped is None
-    ),
+    "answer filter": lambda entry: parse(entry.signature)["filter"],
     **{name: partial(_condition, name=name) for name in (TRANSCRIPTS, SETTINGS, ANSWERS)},
     "data": lambda entry: None if LOCAL_COPY in (entry.facts.data or "") else entry.facts.data,
     "version of the task": lambda entry: entry.facts.task_version,

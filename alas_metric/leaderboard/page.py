@@ -68,8 +68,8 @@ def board_page(
     Args:
         board: what ``alas leaderboard`` writes as JSON: ``columns``, ``rows`` with ``tasks``, each None or with
             ``values``, ``intervals``, ``layers``, ``num_layers``, ``run``, ``provenance``, ``command``; ``pairs``,
-            ``distinctions`` and ``cautions`` by task, ``sorted_by``, ``ranked_by``, ``threshold``, ``significant``,
-            ``mixed``, ``messages``; and, if there is one, ``command``, which made it.
+            ``distinctions`` and ``cautions`` by task, ``sorted_by``, ``ranked_by``, the fields of `Selection`,
+            ``significant``, ``mixed``, ``messages``; and, if there is one, ``command``, which made it.
         pictures: see `dump_pictures`.
         views: pages beside it, by task; see `task_views`.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from alas_metric.corpus.aggregate import summarise
 from alas_metric.corpus.metrics import missing_forms, reported
+from alas_metric.corpus.selection import Selection
 from alas_metric.corpus.significance import COMPARED_COLUMNS
 from alas_metric.document.conditions import OF_MODEL, SOFTWARE
 from alas_metric.document.scores import DocumentScores
@@ -52,15 +53,13 @@ def label_runs(found: Sequence[tuple[Path, Run]]) -> list[tuple[str, Run]]:
     return labels
 
 
-def read_all(
-    labelled: Sequence[tuple[str, Run]], threshold: float, reference: str | None
-) -> list[tuple[Entry | None, list[str]]]:
+def read_all(labelled: Sequence[tuple[str, Run]], selection: Selection) -> list[tuple[Entry | None, list[str]]]:
     """Return what `_read` gives for every run, by several processes where there is much to read."""
     # Here, since most commands read one run and should not wait for it.
     from joblib import Parallel, delayed
 
     several = Parallel(n_jobs=_num_processes([run for _, run in labelled]))
-    return list(several(delayed(_read)(*each, threshold, reference) for each in labelled))
+    return list(several(delayed(_read)(*each, selection) for each in labelled))
 
 
 def _num_processes(runs: Sequence[Run]) -> int:
@@ -70,31 +69,31 @@ def _num_processes(runs: Sequence[Run]) -> int:
     return max(1, min(cpu_count(), len(runs), size // _BYTES_FOR_A_PROCESS))
 
 
-def _read(label: str, run: Run, threshold: float, reference: str | None) -> tuple[Entry | None, list[str]]:
+def _read(label: str, run: Run, selection: Selection) -> tuple[Entry | None, list[str]]:
     """Return a run's entry, None if it cannot be read, and messages."""
     messages = []
     try:
-        found = read_documents(run, reference)
+        found = read_documents(run, selection)
         messages += [f"{run.model}: {message}" for message in found.messages]
         if not found.origins:
             raise ValueError(f"{run.samples.name} holds no document that can be scored")
-        entry, told = _entry(label, found, threshold)
+        entry, told = _entry(label, found, selection)
         return entry, messages + told
     except (OSError, ValueError) as error:
         return None, [*messages, f"left out: {run.model}: {error}"]
 
 
-def _entry(model: str, found: RunDocuments, threshold: float) -> tuple[Entry, list[str]]:
+def _entry(model: str, found: RunDocuments, selection: Selection) -> tuple[Entry, list[str]]:
     """Return a run's entry, and messages."""
     facts = _facts(_results(found.run), found.run.task, found.origins)
-    values = reported(summarise(found.documents, threshold), found.keys)
+    values = reported(summarise(found.documents, selection.threshold), found.keys)
     layers = dict(values["layers"].items())
     own = {column.key: values[column.key] for column in COLUMNS if column.key in values}
     own |= {"documents": len(found.documents), "seconds": facts.seconds}
     intervals = {key: _ends(layers[key], "headline_") for key in own if key in layers}
     documents = [_for_comparison(scores) for scores in found.documents]
     signature = str(values["signature"])
-    entry = Entry(model, found.run, documents, own, intervals, layers, found.origins, facts, signature)
+    entry = Entry(model, found.run, documents, own, intervals, layers, found.origins, facts, signature, found.places)
     best = layers["best_layer"]
     own["best_depth"] = None if best["layer"] is None else best["layer"] / entry.num_layers
     depths = [None if end is None else end / entry.num_layers for end in _ends(best)]

@@ -10,8 +10,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from alas_metric.corpus.answer_filter import THRESHOLD, kept
 from alas_metric.corpus.metrics import METRICS, RANKING, few_clusters
+from alas_metric.corpus.selection import USUAL, Selection
 from alas_metric.corpus.significance import (
     COMPARED,
     HEADLINES,
@@ -66,8 +66,7 @@ class TaskComparison:
 def compare_folders(
     folders: tuple[Path, Path],
     task: str | None = None,
-    threshold: float = THRESHOLD,
-    reference: str | None = None,
+    selection: Selection = USUAL,
     mix: bool = False,
 ) -> tuple[list[TaskComparison], Board]:
     """Return the comparison of two runs for every task that both hold, and the board they come from.
@@ -75,14 +74,13 @@ def compare_folders(
     Args:
         folders: output paths of the harness, one model in each.
         task: only this one.
-        threshold: of the answer filter.
-        reference: name of the word timestamps, each record's primary one by default.
+        selection: which documents count, and which word times.
         mix: also compare what cannot be compared.
 
     Raises:
         ValueError: If a folder holds no run or several models, the runs share no task or cannot be compared.
     """
-    board = build_board(folders, task=task, threshold=threshold, reference=reference, mix=mix)
+    board = build_board(folders, task=task, selection=selection, mix=mix)
     first, second = (_model(board, folder) for folder in folders)
     if first == second:
         raise ValueError(f"both folders hold {first}, and no task of it twice: two different runs are needed")
@@ -109,14 +107,14 @@ def _compare(board: Board, task: str, first: str, second: str) -> TaskComparison
     entries = [board.entries[model, task] for model in (first, second)]
     runs = [entry.documents for entry in entries]
     told = (entries[0].layers["verdicts"], entries[1].layers["verdicts"])
-    differences = compare_runs(runs[0], runs[1], COMPARED, board.threshold)
-    changes = document_changes(runs[0], runs[1], RANKING, board.threshold)
-    one, other = ({scores.uid for scores in run if kept(scores, board.threshold)} for run in runs)
+    differences = compare_runs(runs[0], runs[1], COMPARED, board.selection.threshold)
+    changes = document_changes(runs[0], runs[1], RANKING, board.selection.threshold)
+    one, other = ({scores.uid for scores in run if board.selection.keeps(scores)} for run in runs)
     lost = (len(one - other), len(other - one))
     references = {}
     for model in (first, second):
         entry = board.entries[model, task]
-        if (side_by_side := read_references(entry.run, entry.documents, board.threshold)) is not None:
+        if (side_by_side := read_references(entry.run, entry.documents, board.selection)) is not None:
             references[model] = side_by_side
     signatures = (entries[0].signature, entries[1].signature)
     return TaskComparison(task, first, second, told, signatures, differences, changes, *lost, references)
@@ -172,7 +170,7 @@ ROWS: dict[str, Callable[[TaskComparison], list[dict[str, Any]]]] = {
 def comparison_data(found: Sequence[TaskComparison], board: Board) -> dict[str, Any]:
     """Return everything as JSON-able data."""
     return {
-        "threshold": board.threshold,
+        **asdict(board.selection),
         "mixed": board.mixed,
         "messages": board.messages,
         "tasks": [

@@ -66,7 +66,7 @@ def known(value: str | None) -> str:
 
 
 def _terminal_table(board: Board, task: str) -> Table:
-    table = Table(title=Text(f"{task}  (threshold {board.threshold:g})"), caption=Text(_caption(board, task)))
+    table = Table(title=Text(f"{task}  (threshold {board.selection.threshold:g})"), caption=Text(_caption(board, task)))
     table.add_column("model", overflow="fold", min_width=16)
     for column in board.columns(task):
         table.add_column(f"{column.title} {ARROWS[column.direction]}".strip(), justify="right", overflow="fold")

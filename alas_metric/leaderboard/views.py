@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from alas_metric.corpus.selection import Selection
 from alas_metric.leaderboard.board import Board
 from alas_metric.leaderboard.entry import Entry
 from alas_metric.report.run_report import ranked
@@ -33,12 +34,11 @@ class View:
     links: list[tuple[str, list[tuple[str, str]]]]
 
 
-def task_views(board: Board, reference: str | None, messages: list[str]) -> dict[str, View]:
+def task_views(board: Board, messages: list[str]) -> dict[str, View]:
     """Make the pages of all tasks.
 
     Args:
         board: the leaderboard.
-        reference: name of the word timestamps, None for each record's primary ones.
         messages: gets what could not be made and why.
 
     Returns:
@@ -46,21 +46,23 @@ def task_views(board: Board, reference: str | None, messages: list[str]) -> dict
     """
     found = {}
     for task in board.tasks:
-        entries = [entry for entry in board.of_task(task) if _groups(entry, board.threshold)][:_MODELS]
+        entries = [entry for entry in board.of_task(task) if _groups(entry, board.selection.threshold)][:_MODELS]
         try:
             if entries:
-                found[task] = _view(f"view-{task}.html", entries, board.threshold, reference)
+                found[task] = _view(f"view-{task}.html", entries, board.selection)
         except (OSError, ValueError) as error:
             messages.append(f"{task}: no page of documents: {error}")
     return found
 
 
-def _view(name: str, entries: Sequence[Entry], threshold: float, reference: str | None) -> View:
+def _view(name: str, entries: Sequence[Entry], selection: Selection) -> View:
     groups = {
-        f"{group} of {entry.model}": uids for entry in entries for group, uids in _groups(entry, threshold).items()
+        f"{group} of {entry.model}": uids
+        for entry in entries
+        for group, uids in _groups(entry, selection.threshold).items()
     }
-    only = {uid for uids in groups.values() for uid in uids}
-    runs = [view_run(entry.run, entry.documents, threshold, reference, len(entries), only) for entry in entries]
+    shown = {uid for uids in groups.values() for uid in uids}
+    runs = [view_run(entry.run, entry.documents, selection, len(entries), entry.records(shown)) for entry in entries]
     layer = entries[0].layers["best_layer"]["layer"]
     file = quote(name)
     links = [(group, [(uid, file + address(uid, layer)) for uid in uids]) for group, uids in groups.items()]

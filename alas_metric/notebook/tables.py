@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alas_metric.corpus.answer_filter import THRESHOLD
 from alas_metric.corpus.metrics import METRICS, RANKING
+from alas_metric.corpus.selection import USUAL, Selection
 from alas_metric.corpus.words import TEXTS
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
@@ -53,7 +53,7 @@ class RunTables:
         Raises:
             KeyError: If there is no such document, or its record cannot be read.
         """
-        return read_records(self.run, {uid})[uid]
+        return read_records(self.run, {self.report.places[uid]})[uid]
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -109,8 +109,7 @@ def read_run(
     folder: str | Path,
     task: str | None = None,
     date: str | None = None,
-    threshold: float = THRESHOLD,
-    reference: str | None = None,
+    selection: Selection = USUAL,
 ) -> RunTables:
     """Return a finished run as data frames.
 
@@ -118,8 +117,7 @@ def read_run(
         folder: the harness's output path, or the folder of one model in it.
         task: its name; needed where there are several.
         date: the run of this id instead of the newest.
-        threshold: of the answer filter.
-        reference: name of the word timestamps to compare with, each record's primary one by default.
+        selection: which documents count, and which word times.
 
     Returns:
         With the frames ``summary``, ``documents``, ``layers`` and ``words``, the ``scores`` of documents, and ``plot``.
@@ -135,7 +133,7 @@ def read_run(
     if len(runs) > 1:
         names = ", ".join(f"{run.model} {run.task}" for run in runs)
         raise ValueError(f"{folder} holds {len(runs)} runs ({names}): name a task=, or the folder of one model")
-    return RunTables(make_report(runs[0], threshold, reference))
+    return RunTables(make_report(runs[0], selection))
 
 
 def _frame(

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from alas_metric.corpus.answer_filter import kept
 from alas_metric.corpus.documents import document_layers, document_value
 from alas_metric.corpus.metrics import METRICS, RANKING
 from alas_metric.corpus.significance import HEADLINES
@@ -61,7 +60,7 @@ def _distribution_figures(report: Report, key: str) -> Iterator[tuple[str, str, 
     metric = METRICS[key]
     groups = {
         "kept": report.kept,
-        "filtered out": [scores for scores in report.scorable if not kept(scores, report.threshold)],
+        "filtered out": [scores for scores in report.scorable if not report.selection.keeps(scores)],
     }
     values = {
         group: [value for scores in members if (value := document_value(scores, key)) is not None]
@@ -91,11 +90,13 @@ def _filter_figure(report: Report) -> tuple[str, Figure] | None:
     if not similar:
         return None
     values = {
-        "kept": [value for value in similar if value >= report.threshold],
-        "filtered out": [value for value in similar if value < report.threshold],
+        "kept": [value for value in similar if value >= report.selection.threshold],
+        "filtered out": [value for value in similar if value < report.selection.threshold],
     }
-    figure = document_histogram(values, "Similarity of the two answers, cosine", {"threshold": report.threshold})
-    return f"The answer filter: free answers are kept from a similarity of {report.threshold:g} up.", figure
+    figure = document_histogram(
+        values, "Similarity of the two answers, cosine", {"threshold": report.selection.threshold}
+    )
+    return f"The answer filter: free answers are kept from a similarity of {report.selection.threshold:g} up.", figure
 
 
 def _agreement(labels: Mapping[str, str | None]) -> str:

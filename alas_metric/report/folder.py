@@ -60,7 +60,7 @@ def write_words(words: Words, folder: Path) -> None:
 
 def _write_view(report: Report, path: Path) -> None:
     """Write the page of the documents that the summary names."""
-    viewed = view_run(report.run, report.documents, report.threshold, report.reference, only=report.examples)
+    viewed = view_run(report.run, report.documents, report.selection, records=report.examples.values())
     path.write_text(viewer_page([viewed]), encoding="utf-8")
 
 
@@ -79,7 +79,7 @@ def _write_pictures(report: Report, folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _write_lenses(report: Report, folder: Path) -> Iterator[tuple[str, str]]:
     """Draw what the best, a typical and the worst document read as in each layer; yield their ids and PNG files."""
-    for group in ranked(report.documents, report.threshold).values():
+    for group in ranked(report.documents, report.selection.threshold).values():
         records = (report.examples.get(scores.uid) for scores in group)
         record = next((found for found in records if found is not None and found.lens is not None), None)
         if record is not None:

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alas_metric.corpus.aggregate import summarise
-from alas_metric.corpus.answer_filter import THRESHOLD, kept
+from alas_metric.corpus.answer_filter import kept
 from alas_metric.corpus.documents import document_value
 from alas_metric.corpus.metrics import RANKING, missing_forms, reported
+from alas_metric.corpus.selection import USUAL, Selection
 from alas_metric.corpus.words import Words
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
-from alas_metric.results.references import References, read_references
-from alas_metric.results.runs import Run, every_record, read_documents, read_records, read_results
+from alas_metric.results.references import References, Sources
+from alas_metric.results.runs import Run, read_documents, read_records, read_results
 
 SHOWN = 3
 """How many of the best, the typical and the worst documents are listed."""
@@ -30,26 +31,26 @@ class Report:
 
     Args:
         run: where the records come from.
-        threshold: of the answer filter.
+        selection: which documents count, and which word times.
         documents: scores of each document, skipped ones included.
         values: of the corpus, by key of `METRICS`.
         messages: what was left out and why.
         settings: how the run was made, as its results say; empty if they are missing.
         examples: records of the documents that are listed, by id.
+        places: where each document's record stands in the samples, by id, see `read_records`.
         words: of every document that was scored.
-        reference: name of the word timestamps, None for each record's primary ones.
         references: the sources of word times side by side, None where there is only one.
     """
 
     run: Run
-    threshold: float
+    selection: Selection
     documents: list[DocumentScores]
     values: dict[str, Any]
     messages: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     examples: dict[str, AlignmentRecord] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
     words: Words = field(default_factory=lambda: Words("standardised"))
-    reference: str | None = None
     references: References | None = None
 
     @property
@@ -60,7 +61,7 @@ class Report:
     @property
     def kept(self) -> list[DocumentScores]:
         """The documents that pass the answer filter."""
-        return [scores for scores in self.documents if kept(scores, self.threshold)]
+        return [scores for scores in self.documents if self.selection.keeps(scores)]
 
     @property
     def curves(self) -> Mapping[str, Any]:
@@ -78,64 +79,40 @@ class Report:
         return self.values["best_layer"]
 
 
-def make_report(
-    run: Run,
-    threshold: float = THRESHOLD,
-    reference: str | None = None,
-    min_confidence: float | None = None,
-    contained: bool = False,
-) -> Report:
+def make_report(run: Run, selection: Selection = USUAL) -> Report:
     """Read a run and compute what its report says.
 
     Args:
         run: see `find_runs`.
-        threshold: of the answer filter.
-        reference: name of the word timestamps to compare with, each record's primary one by default.
-        min_confidence: of the word times, see `read_documents`.
-        contained: of the answer filter, see `read_documents`.
+        selection: which documents count, and which word times.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_documents(run, reference, min_confidence, contained)
-    values = reported(summarise(found.documents, threshold), found.keys)
-    shown = {scores.uid for group in ranked(found.documents, threshold).values() for scores in group}
+    words, sources = Words("standardised"), Sources(selection)
+
+    def look(record: AlignmentRecord, scores: DocumentScores) -> None:
+        words.add(record, selection.reference_of(record), selection.keeps(scores))
+        sources.add(record, scores)
+
+    found = read_documents(run, selection, look)
+    values = reported(summarise(found.documents, selection.threshold), found.keys)
+    words.best_layer = values["best_layer"]
+    groups = ranked(found.documents, selection.threshold).values()
+    shown = {found.places[scores.uid] for group in groups for scores in group}
     return Report(
         run=run,
-        threshold=threshold,
+        selection=selection,
         documents=found.documents,
         values=values,
         messages=found.messages + missing_forms(values),
         settings=_settings(run),
         examples=read_records(run, shown),
-        words=words_of(run, found.documents, values["best_layer"], threshold, reference),
-        reference=reference,
-        references=read_references(run, found.documents, threshold, contained),
+        places=found.places,
+        words=words,
+        references=sources.compared(),
     )
-
-
-def words_of(
-    run: Run,
-    documents: Iterable[DocumentScores],
-    best_layer: int | None,
-    threshold: float = THRESHOLD,
-    reference: str | None = None,
-) -> Words:
-    """Return the words of a run's documents; the records are read for them once more.
-
-    Args:
-        run: see `find_runs`.
-        documents: their scores.
-        best_layer: the layer from 1 up with the highest skill.
-        threshold: of the answer filter.
-        reference: name of the word timestamps, each record's primary one by default.
-
-    Raises:
-        OSError: If the samples cannot be read.
-    """
-    passing = {scores.uid for scores in documents if kept(scores, threshold)}
-    return Words.of(every_record(run), passing.__contains__, best_layer, reference)
 
 
 def _settings(run: Run) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from alas_metric.corpus.aggregate import Brief
-from alas_metric.corpus.answer_filter import kept
 from alas_metric.corpus.documents import document_value
 from alas_metric.corpus.metrics import LAYERED, METRICS, ROWS
 from alas_metric.corpus.verdict import READ
@@ -85,7 +84,7 @@ def document_rows(report: Report) -> list[dict[str, Any]]:
             "speaker": scores.speaker,
             "skipped": scores.skipped,
             "detail": scores.detail,
-            "kept": kept(scores, report.threshold),
+            "kept": report.selection.keeps(scores),
             "forced": scores.forced,
             "swapped": scores.swapped,
             "answer_similarity": scores.agreement,

@@ -60,7 +60,7 @@ def terciles(report: Report, key: str) -> list[Tercile]:
             group[0][0],
             group[-1][0],
             len(group),
-            summarise([scores for _, _, scores in group], report.threshold, HEADLINES),
+            summarise([scores for _, _, scores in group], report.selection.threshold, HEADLINES),
         )
         for group in groups
     ]

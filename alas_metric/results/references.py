@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from alas_metric.corpus.aggregate import summarise
-from alas_metric.corpus.answer_filter import THRESHOLD, kept
+from alas_metric.corpus.selection import USUAL, Selection
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.document.agreement import FAR, border_distances, far_words
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
 from alas_metric.numbers import number
-from alas_metric.results.runs import Run, every_record
+from alas_metric.results.runs import Run, read_documents
 
 
 @dataclass(frozen=True)
@@ -59,56 +60,63 @@ class References:
     values: dict[str, dict[str, Any]]
 
 
-def read_references(
-    run: Run, documents: Sequence[DocumentScores], threshold: float = THRESHOLD, contained: bool = False
-) -> References | None:
+def read_references(run: Run, documents: Sequence[DocumentScores], selection: Selection = USUAL) -> References | None:
     """Return the sources of a run's word times side by side, None where its records hold only one.
 
     Args:
         run: see `find_runs`.
         documents: scores of its documents, as far as they were read; those that are skipped do not enter.
-        threshold: of the answer filter.
-        contained: of the answer filter, see `score_record`.
+        selection: which documents count.
 
     Raises:
         OSError: If the samples cannot be read.
     """
-    wanted = {scores.uid for scores in documents if scores.skipped is None}
     if not any(scores.reference_disagreement is not None for scores in documents):
         return None
-    return compare_references((record for record in every_record(run) if record.uid in wanted), threshold, contained)
+    sources = Sources(selection)
+    read_documents(run, selection, sources.add)
+    return sources.compared()
 
 
-def compare_references(
-    records: Iterable[AlignmentRecord], threshold: float = THRESHOLD, contained: bool = False
-) -> References:
-    """Return the sources of the records' word times side by side.
+class Sources:
+    """Sources of word times, taken up document by document.
 
     Args:
-        records: of a run; skipped ones do not enter.
-        threshold: of the answer filter.
-        contained: of the answer filter, see `score_record`.
+        selection: which documents count; of each source the same ones.
     """
-    borders: dict[tuple[str, str], list[np.ndarray]] = {}
-    by_source: dict[str, list[DocumentScores]] = {}
-    primary: list[str] = []
-    for record in (each for each in records if each.skipped is None):
-        primary.append(record.reference)
+
+    def __init__(self, selection: Selection = USUAL) -> None:
+        self._selection = selection
+        self._borders: dict[tuple[str, str], list[np.ndarray]] = {}
+        self._scores: dict[str, list[DocumentScores]] = {}
+        self._primary: Counter[str] = Counter()
+
+    def add(self, record: AlignmentRecord, scores: DocumentScores) -> None:
+        """Take up a document that was not skipped, with its scores by the reference that is selected."""
+        self._primary[record.reference] += 1
         for pair in itertools.combinations(sorted(record.references), 2):
             distances = border_distances(*(record.references[name] for name in pair))
-            borders.setdefault(pair, []).append(distances)
+            self._borders.setdefault(pair, []).append(distances)
+        own = self._selection.reference_of(record)
         for name in record.references:
-            by_source.setdefault(name, []).append(score_record(record, name, contained))
-    names = sorted(by_source, key=lambda name: (-primary.count(name), name))
-    uids = [{scores.uid for scores in each if kept(scores, threshold)} for each in by_source.values()]
-    common = set.intersection(*uids) if uids else set()
-    values = {
-        name: summarise([scores for scores in by_source[name] if scores.uid in common], threshold, HEADLINES)
-        for name in names
-    }
-    pairs = [(pair, tuple(sorted(pair))) for pair in itertools.combinations(names, 2)]
-    distances_of = [_distance(*pair, borders[key]) for pair, key in pairs if key in borders]
-    return References(names, distances_of, len(common), values)
+            by_it = scores if name == own else score_record(record, name, self._selection.contained)
+            self._scores.setdefault(name, []).append(by_it)
+
+    def compared(self) -> References | None:
+        """Return the sources side by side, None where no document holds several of them and a border."""
+        if not any(map(len, itertools.chain.from_iterable(self._borders.values()))):
+            return None
+        names = sorted(self._scores, key=lambda name: (-self._primary[name], name))
+        uids = ({scores.uid for scores in each if self._selection.keeps(scores)} for each in self._scores.values())
+        common = set.intersection(*uids)
+        values = {name: self._values(name, common) for name in names}
+        pairs = [(pair, tuple(sorted(pair))) for pair in itertools.combinations(names, 2)]
+        distances = [_distance(*pair, self._borders[key]) for pair, key in pairs if key in self._borders]
+        return References(names, distances, len(common), values)
+
+    def _values(self, name: str, uids: Collection[str]) -> dict[str, Any]:
+        chosen = [scores for scores in self._scores[name] if scores.uid in uids]
+        return summarise(chosen, self._selection.threshold, HEADLINES)
 
 
 def _distance(first: str, second: str, by_document: Sequence[np.ndarray]) -> Distance:

@@ -11,16 +11,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from alas_metric.corpus.aggregate import summarise
-from alas_metric.corpus.answer_filter import THRESHOLD, kept, nothing_kept
+from alas_metric.corpus.answer_filter import nothing_kept
 from alas_metric.corpus.metrics import METRICS, missing_forms, reported
+from alas_metric.corpus.selection import USUAL, Selection
 from alas_metric.document.record import MAX_CHARACTERS, AlignmentRecord
-from alas_metric.document.scores import DocumentScores, score_record
+from alas_metric.document.scores import DocumentScores
 from alas_metric.texts import printable
 
 LOCAL_COPY = "(local copy)"
@@ -87,6 +88,7 @@ class RunDocuments:
         keys: those keys of `METRICS` that the run's own results hold; none: the results are missing.
         messages: what was left out and why.
         origins: where the scored documents come from, skipped ones left out.
+        places: where each document's record stands in the samples, by its id, see `read_records`.
     """
 
     run: Run
@@ -94,6 +96,7 @@ class RunDocuments:
     keys: list[str]
     messages: list[str] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,16 +175,17 @@ def _hint(runs: Iterable[Run]) -> str:
 
 
 def read_documents(
-    run: Run, reference: str | None = None, min_confidence: float | None = None, contained: bool = False
+    run: Run,
+    selection: Selection = USUAL,
+    look: Callable[[AlignmentRecord, DocumentScores], object] | None = None,
 ) -> RunDocuments:
     """Return the scores of every document of a run.
 
     Args:
         run: see `find_runs`.
-        reference: name of the word timestamps to compare with, each record's primary one by default.
-            Documents without it count as skipped.
-        min_confidence: documents whose word times are less sure, or do not say how sure they are, count as skipped.
-        contained: whether free answers of which one is contained in the other agree, see `score_record`.
+        selection: which documents count, and which word times.
+        look: is given each record that was scored, and its scores. Reading takes long, and records are too large to be
+            kept: whoever needs more of them than scores takes it here.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
@@ -190,20 +194,27 @@ def read_documents(
     keys, messages = _result_keys(run)
     documents: list[DocumentScores] = []
     origins: list[Origin] = []
-    for label, record in _read_records(run.samples, messages):
-        scores = _sure(_score(label, record, reference, contained), min_confidence)
+    places: dict[str, int] = {}
+    for place, label, record in _read_records(run.samples, messages):
+        if isinstance(record, ValueError):
+            documents.append(DocumentScores(label, skipped="unreadable_record", detail=str(record)))
+            continue
+        scores = selection.score(record)
         documents.append(scores)
-        if scores.skipped is None and isinstance(record, AlignmentRecord):
-            origins.append(_origin(record, reference))
-    _check_documents(documents, run, keys, reference, min_confidence)
+        places[record.uid] = place
+        if scores.skipped is None:
+            origins.append(_origin(record, selection.reference_of(record)))
+            if look is not None:
+                look(record, scores)
+    _check_documents(documents, run, keys, selection)
     left_out = [f"{run.samples.name}: {scores.uid}: {scores.detail}" for scores in documents if _unreadable(scores)]
-    return RunDocuments(run, documents, keys, messages + left_out, origins)
+    return RunDocuments(run, documents, keys, messages + left_out, origins, places)
 
 
-def _origin(record: AlignmentRecord, reference: str | None) -> Origin:
+def _origin(record: AlignmentRecord, reference: str) -> Origin:
     return Origin(
         record.uid,
-        reference or record.reference,
+        reference,
         record.transcript,
         record.transcript_source,
         record.instruction,
@@ -211,13 +222,18 @@ def _origin(record: AlignmentRecord, reference: str | None) -> Origin:
     )
 
 
-def read_records(run: Run, uids: Collection[str]) -> dict[str, AlignmentRecord]:
-    """Return the records of some documents by their ids, as far as they are there and can be read.
+def read_records(run: Run, places: Collection[int]) -> dict[str, AlignmentRecord]:
+    """Return the records at some places of the samples by the ids of their documents; the others cost next to nothing.
+
+    Args:
+        run: see `find_runs`.
+        places: numbers of lines from 1, of rows where the run is shared; see `RunDocuments`.
 
     Raises:
         OSError: If the samples cannot be read.
     """
-    return {record.uid: record for record in every_record(run) if record.uid in uids}
+    found = (record for _, _, record in _read_records(run.samples, [], places))
+    return {record.uid: record for record in found if isinstance(record, AlignmentRecord)}
 
 
 def every_record(run: Run) -> Iterator[AlignmentRecord]:
@@ -235,7 +251,7 @@ def labelled_records(run: Run) -> Iterator[tuple[str, AlignmentRecord | ValueErr
     Raises:
         OSError: If the samples cannot be read.
     """
-    return _read_records(run.samples, [])
+    return ((label, record) for _, label, record in _read_records(run.samples, []))
 
 
 def records_file(folder: Path, run: Run) -> Path:
@@ -243,30 +259,20 @@ def records_file(folder: Path, run: Run) -> Path:
     return folder / f"{run.date}_records_{run.task}.parquet"
 
 
-def score_run(
-    run: Run,
-    threshold: float = THRESHOLD,
-    reference: str | None = None,
-    min_confidence: float | None = None,
-    contained: bool = False,
-) -> RunScores:
+def score_run(run: Run, selection: Selection = USUAL) -> RunScores:
     """Return the values of a run.
 
     Args:
         run: see `find_runs`.
-        threshold: of the answer filter.
-        reference: name of the word timestamps to compare with, each record's primary one by default.
-            Documents without it count as skipped.
-        min_confidence: of the word times, see `read_documents`.
-        contained: of the answer filter, see `read_documents`.
+        selection: which documents count, and which word times.
 
     Raises:
         ValueError: If the samples hold no alignment record, or none with that reference, or none that is so sure.
         OSError: If the samples cannot be read.
     """
-    found = read_documents(run, reference, min_confidence, contained)
-    values = reported(summarise(found.documents, threshold), found.keys)
-    passing = sum(kept(scores, threshold) for scores in found.documents)
+    found = read_documents(run, selection)
+    values = reported(summarise(found.documents, selection.threshold), found.keys)
+    passing = sum(map(selection.keeps, found.documents))
     unkept = nothing_kept(passing, sum(scores.skipped is None for scores in found.documents))
     messages = [*found.messages, *missing_forms(values), *([unkept] if unkept else [])]
     return RunScores(run, values, len(found.documents), messages, unkept)
@@ -300,14 +306,18 @@ def read_results(run: Run) -> Any:
         raise ValueError(str(error)) from None
 
 
-def _read_records(path: Path, messages: list[str]) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
-    """Yield a label and the record of every sample, or why it is none; report lines without one."""
+_Found = tuple[int, str, AlignmentRecord | ValueError]
+"""The place of a sample, a label, and the record or why there is none."""
+
+
+def _read_records(path: Path, messages: list[str], places: Collection[int] | None = None) -> Iterator[_Found]:
+    """Yield every sample, or those at some places; report lines without one."""
     if path.suffix == ".parquet":
-        yield from _read_shared(path)
+        yield from _read_shared(path, places)
         return
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(_lines(lines), start=1):
-            if not line.strip():
+            if not line.strip() or (places is not None and number not in places):
                 continue
             try:
                 if len(line) > MAX_LINE_CHARACTERS:
@@ -316,10 +326,10 @@ def _read_records(path: Path, messages: list[str]) -> Iterator[tuple[str, Alignm
             except (ValueError, RecursionError) as error:
                 messages.append(f"{path.name}: line {number} left out: {error} (was the run killed while writing?)")
                 continue
-            yield label, _record(text)
+            yield number, label, _record(text)
 
 
-def _read_shared(path: Path) -> Iterator[tuple[str, AlignmentRecord | ValueError]]:
+def _read_shared(path: Path, places: Collection[int] | None) -> Iterator[_Found]:
     """Yield the same of a shared run.
 
     Raises:
@@ -333,9 +343,10 @@ def _read_shared(path: Path) -> Iterator[tuple[str, AlignmentRecord | ValueError
             sizes = [file.metadata.row_group(place).total_byte_size for place in range(file.num_row_groups)]
             if max(sizes, default=0) > MAX_GROUP_BYTES:
                 raise ValueError(f"{path.name}: {max(sizes)} bytes at once; at most {MAX_GROUP_BYTES} are read")
-            for batch in file.iter_batches(_RECORDS_AT_ONCE, columns=["uid", "record"]):
-                for row in batch.to_pylist():
-                    yield printable(str(row["uid"])[:80]), _record(row["record"])
+            batches = file.iter_batches(_RECORDS_AT_ONCE, columns=["uid", "record"])
+            for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
+                if places is None or number in places:
+                    yield number, printable(str(row["uid"])[:80]), _record(row["record"])
     except (pa.ArrowException, KeyError) as error:
         raise ValueError(f"{path.name} holds no records of a shared run, or is damaged: {error}") from None
 
@@ -365,38 +376,11 @@ def _record(text: Any) -> AlignmentRecord | ValueError:
         return error
 
 
-def _score(label: str, record: AlignmentRecord | ValueError, reference: str | None, contained: bool) -> DocumentScores:
-    """Return a document's scores; skipped where there is no record or not that reference."""
-    if isinstance(record, ValueError):
-        return DocumentScores(label, skipped="unreadable_record", detail=str(record))
-    if record.skipped is None and reference is not None and reference not in record.references:
-        detail = f"no reference {reference!r}, only {sorted(record.references)}"
-        return DocumentScores(record.uid, record.speaker, skipped="no_word_timestamps", detail=detail)
-    return score_record(record, reference, contained)
-
-
-def _sure(scores: DocumentScores, least: float | None) -> DocumentScores:
-    """Return a document's scores; skipped where its word times are not sure enough."""
-    if least is None or scores.skipped is not None:
-        return scores
-    confidence = scores.reference_confidence
-    if confidence is not None and confidence >= least:
-        return scores
-    detail = "no confidence" if confidence is None else f"confidence {confidence:.3f}, below {least:g}"
-    return DocumentScores(scores.uid, scores.speaker, skipped="uncertain_times", detail=detail)
-
-
 def _unreadable(scores: DocumentScores) -> bool:
     return scores.skipped == "unreadable_record"
 
 
-def _check_documents(
-    documents: list[DocumentScores],
-    run: Run,
-    keys: list[str],
-    reference: str | None,
-    min_confidence: float | None,
-) -> None:
+def _check_documents(documents: list[DocumentScores], run: Run, keys: list[str], selection: Selection) -> None:
     """Refuse files of other tasks, and a reference that no record holds or that is nowhere sure enough."""
     if not documents:
         raise ValueError(f"{run.samples.name} holds no sample")
@@ -407,11 +391,11 @@ def _check_documents(
     uncertain = [scores.detail for scores in documents if scores.skipped == "uncertain_times"]
     if uncertain:
         raise ValueError(
-            f"{run.samples.name}: no document has word times of confidence {min_confidence:g} or more; the first: "
-            f"{uncertain[0]}. Gold times have none, and Whisper's only in the mode align"
+            f"{run.samples.name}: no document has word times of confidence {selection.min_confidence:g} or more; "
+            f"the first: {uncertain[0]}. Gold times have none, and Whisper's only in the mode align"
         )
-    if reference is None:
+    if selection.reference is None:
         return
     details = sorted({scores.detail for scores in documents if scores.skipped == "no_word_timestamps"})
     if details:
-        raise ValueError(f"{run.samples.name}: no document can be scored with {reference!r}: {details[0]}")
+        raise ValueError(f"{run.samples.name}: no document can be scored with {selection.reference!r}: {details[0]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from alas_metric.corpus.metrics import METRICS, caution
@@ -57,8 +58,8 @@ def _lines(reports: Sequence[Report], figures: Mapping[str, Sequence[str]], text
     yield from (f"| `{name}` | {what} |" for name, what in TABLES.items())
     yield ""
     yield (
-        "The folder is read like a run: `alas leaderboard FOLDER`, `alas score FOLDER`, `alas report FOLDER` give the "
-        "numbers above, and other thresholds of the answer filter."
+        f"The folder is read like a run: `alas leaderboard FOLDER{_options(reports)}`, and `alas score` and "
+        "`alas report` likewise, give the numbers above; other options select other documents and word times."
     )
     yield ""
     yield (
@@ -70,6 +71,12 @@ def _lines(reports: Sequence[Report], figures: Mapping[str, Sequence[str]], text
         )
         + " Audio is not in it."
     )
+
+
+def _options(reports: Sequence[Report]) -> str:
+    """Return the options by which the runs were scored, all by the same."""
+    options = reports[0].selection.options
+    return f" {code(shlex.join(options))}" if options else ""
 
 
 def _run_lines(report: Report, figures: Sequence[str]) -> Iterator[str]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from alas_metric.corpus.answer_filter import THRESHOLD, kept
 from alas_metric.corpus.documents import document_layers, document_value
 from alas_metric.corpus.layers import Item, items_entering, values_of_layers
 from alas_metric.corpus.metrics import LAYERED, RANKING
+from alas_metric.corpus.selection import USUAL, Selection
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
 from alas_metric.document.similarity import FORMS
@@ -91,20 +91,18 @@ class ViewedRun:
 def view_run(
     run: Run,
     documents: Sequence[DocumentScores],
-    threshold: float = THRESHOLD,
-    reference: str | None = None,
+    selection: Selection = USUAL,
     runs: int = 1,
-    only: Collection[str] | None = None,
+    records: Iterable[AlignmentRecord] | None = None,
 ) -> ViewedRun:
     """Read what a page shows of a run.
 
     Args:
         run: see `find_runs`.
         documents: its scores, see `read_documents`.
-        threshold: of the answer filter.
-        reference: name of the word timestamps that are shown first, each record's primary ones by default.
+        selection: which documents count, and which word times are shown first.
         runs: how many share the page.
-        only: ids of the documents that it shows, all by default.
+        records: of the documents that it shows, of all by default.
 
     Raises:
         ValueError: If no document can be shown; says why.
@@ -116,19 +114,18 @@ def view_run(
     viewed: dict[str, ViewedDocument] = {}
     num_layers = 0
     forms: set[str] = set()
-    for record in every_record(run):
-        if record.uid in scored and (only is None or record.uid in only):
-            name = record.reference if reference is None else reference
-            viewed[record.uid] = _document(record, name, scored[record.uid], threshold, *keeper.of(record))
+    for record in every_record(run) if records is None else records:
+        if record.uid in scored:
+            viewed[record.uid] = _document(record, selection, scored[record.uid], *keeper.of(record))
             num_layers = max(num_layers, record.num_layers)
             forms |= record.paths.keys() & set(FORMS)
     if not viewed:
         found = ", ".join(f"{cause} ({count})" for cause, count in sorted(left_out.items()))
         raise ValueError(f"{run.samples.name} holds no document to be shown; left out: {found or 'none'}")
-    passing = [scores.columns for scores in documents if kept(scores, threshold)]
+    passing = [scores.columns for scores in documents if selection.keeps(scores)]
     items: list[Item] = [{"layers": len(next(iter(each.values()))), "columns": each} for each in passing if each]
     skill = {form: _of_all(f"{RANKING}_{form}", items) for form in FORMS if form in forms}
-    chosen = [] if only is None else [f"{len(viewed)} chosen documents; alas view makes the page of all"]
+    chosen = [] if records is None else [f"{len(viewed)} chosen documents; alas view makes the page of all"]
     return ViewedRun(run, num_layers, viewed, skill, left_out, [*chosen, *keeper.messages])
 
 
@@ -179,9 +176,8 @@ def _bytes(paths: Sequence[Path]) -> int:
 
 def _document(
     record: AlignmentRecord,
-    reference: str,
+    selection: Selection,
     scores: DocumentScores,
-    threshold: float,
     dump: Dump | None,
     similarity: str | None,
     audio: str | None,
@@ -191,11 +187,11 @@ def _document(
         "seconds": round(record.num_frames * record.frame_seconds, 3),
         "skill": _rounded(document_value(scores, RANKING)),
         "confidence": _rounded(scores.reference_confidence),
-        "kept": kept(scores, threshold),
+        "kept": selection.keeps(scores),
         "similarity": similarity is not None,
         "audio": audio is not None,
     }
-    details = json_block(_details(record, reference, dump))
+    details = json_block(_details(record, selection.reference_of(record), dump))
     return ViewedDocument(record.uid, record.transcript, record.speaker, summary, details, similarity, audio)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alas_metric import score_record
-from alas_metric.results.runs import find_runs, read_documents, read_records
+from alas_metric.results.runs import every_record, find_runs, read_documents
 
 FOLDER = Path(__file__).parent / "schema_1"
 EXPECTED = json.loads((FOLDER / "columns.json").read_text(encoding="utf-8"))
@@ -18,7 +18,7 @@ EXPECTED = json.loads((FOLDER / "columns.json").read_text(encoding="utf-8"))
 @pytest.mark.parametrize("reference", ["words", "whisper:demo:align"])
 def test_the_columns_of_an_earlier_version(reference: str) -> None:
     [run] = find_runs(FOLDER)
-    records = read_records(run, set(EXPECTED))
+    records = {record.uid: record for record in every_record(run)}
     assert set(records) == set(EXPECTED)
     for uid, record in records.items():
         columns = score_record(record, reference).columns

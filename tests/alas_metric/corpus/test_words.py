@@ -24,10 +24,23 @@ def records(record: Callable[..., AlignmentRecord]) -> list[AlignmentRecord]:
     return [*made, AlignmentRecord.skip("none", "missing_audio", "")]
 
 
+def words_of(
+    records: list[AlignmentRecord],
+    kept: Callable[[str], bool] = lambda uid: True,
+    best_layer: int | None = None,
+    form: str = "standardised",
+) -> Words:
+    words = Words(form, best_layer)
+    for record in records:
+        if record.skipped is None:
+            words.add(record, record.reference, kept(record.uid))
+    return words
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_rows_give_back_the_documents_values(records: list[AlignmentRecord], form: str) -> None:
     """Weighted by their entries, the means of words over layers 1 to L are the document's own values."""
-    words = Words.of(records, lambda uid: True, best_layer=2, form=form)
+    words = words_of(records, best_layer=2, form=form)
     rows = defaultdict(list)
     for row in words.rows():
         assert list(row) and set(row) == set(words.columns)
@@ -54,7 +67,7 @@ def test_rows_give_back_the_documents_values(records: list[AlignmentRecord], for
 
 
 def test_what_is_known_of_words(records: list[AlignmentRecord]) -> None:
-    words = Words.of(records, lambda uid: uid != "d1", best_layer=None)
+    words = words_of(records, lambda uid: uid != "d1")
     [*rows] = [row for row in words.rows() if row["group"] == "entry" and row["uid"] == "d1"]
     assert [row["index"] for row in rows] == list(range(6)) and not any(row["kept"] for row in rows)
     assert [row["place"] for row in rows] == [index / 5 for index in range(6)]
@@ -101,7 +114,7 @@ def late_short_words(number: int) -> AlignmentRecord:
 
 def test_short_words_fail() -> None:
     made = [late_short_words(number) for number in range(12)]
-    curve = Words.of(made, lambda uid: True).skill_by("duration")
+    curve = words_of(made).skill_by("duration")
     assert curve["labels"] == ["0.1", "0.6"] and curve["words"] == [48, 48]
     short, long = curve["values"]
     assert short < long - 0.1
@@ -114,16 +127,16 @@ def test_most_words_are_one_token(records: list[AlignmentRecord]) -> None:
     """Equal values share a bin, however many they are, and the others have bins of their own."""
     for record in records[:-1]:
         record.num_tokens = [1] * (record.num_words - 2) + [2, 5]
-    curve = Words.of(records, lambda uid: True).skill_by("num_tokens")
+    curve = words_of(records).skill_by("num_tokens")
     assert curve["labels"] == ["1", "2 to 5"]
     assert curve["words"] == [sum(record.num_words - 2 for record in records[:-1]), 14]
 
 
 def test_skill_by_is_that_of_all_words_where_bins_are_put_together(records: list[AlignmentRecord]) -> None:
-    words = Words.of(records, lambda uid: True)
+    words = words_of(records)
     for name in ("duration", "frequency", "place", "num_tokens", "confidence"):
         curve = words.skill_by(name)
         assert sum(curve["words"]) == sum(record.num_words for record in records)
         assert all(value is None or value <= 1 for value in curve["values"])
-    assert Words.of(records, lambda uid: False).skill_by("duration") is None
+    assert words_of(records, lambda uid: False).skill_by("duration") is None
     assert words.skill_by("nothing") is None

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 from run_folders import DATE, write_run
 
-from alas_metric import AlignmentRecord
+from alas_metric import AlignmentRecord, Selection
 from alas_metric.commands.main import main
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.leaderboard import reading
@@ -165,7 +165,7 @@ def test_another_reference_is_refused(tmp_path: Path, make: Make) -> None:
     write_run(tmp_path / "b", [AlignmentRecord.from_json(text) for text in texts])
     with pytest.raises(ValueError, match="reference differs: 'whisper' in a; 'gold' in b"):
         build_board([tmp_path / "a", tmp_path / "b"])
-    assert len(build_board([tmp_path / "a", tmp_path / "b"], reference="gold").models) == 2
+    assert len(build_board([tmp_path / "a", tmp_path / "b"], selection=Selection(reference="gold")).models) == 2
 
 
 def test_positions_are_not_words(tmp_path: Path, make: Make, record: Callable[..., AlignmentRecord]) -> None:

@@ -78,6 +78,8 @@ def make_board(qualities: dict[str, list[float | None]], tasks: list[str], **cha
     pair |= {"low": -0.4, "high": -0.1, "p": 0.0004, "p_holm": 0.0008, "significant": True}
     return {
         "threshold": 0.7,
+        "contained": False,
+        "min_confidence": None,
         "ranked_by": "alas_skill",
         "significant": 0.05,
         "sorted_by": {"task": tasks[0], "column": "alas_skill"},

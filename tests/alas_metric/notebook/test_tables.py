@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from run_folders import write_run
 
-from alas_metric import AlignmentRecord, read_run, score_record, summarise
+from alas_metric import AlignmentRecord, Selection, read_run, score_record, summarise
 from alas_metric.corpus.documents import document_value
 from alas_metric.notebook.tables import RunTables
 
@@ -67,7 +67,7 @@ def test_which_run(tmp_path: Path, records: list[AlignmentRecord]) -> None:
     write_run(tmp_path / "model", records[:2], task="alas_other")
     with pytest.raises(ValueError, match=r"holds 2 runs \(model alas_demo_sqa, model alas_other\): name a task="):
         read_run(tmp_path)
-    assert len(read_run(tmp_path, task="alas_other", reference="gold").documents) == 2
+    assert len(read_run(tmp_path, task="alas_other", selection=Selection(reference="gold")).documents) == 2
     with pytest.raises(ValueError, match="which is not a folder"):
         read_run(tmp_path / "nothing")
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from run_folders import write_run
 
-from alas_metric import AlignmentRecord, WordTiming, score_pair, score_record, summarise
+from alas_metric import AlignmentRecord, Selection, WordTiming, score_pair, score_record, summarise
 from alas_metric.commands.main import main
 from alas_metric.corpus.signature import answer_filter
 from alas_metric.document.agreement import border_distances, disagreement, far_words
 from alas_metric.report.run_report import make_report
 from alas_metric.report.trust import terciles
-from alas_metric.results.references import compare_references
+from alas_metric.results.references import References, Sources
 from alas_metric.results.runs import find_runs, read_documents, score_run
 
 LATE = (0.0, 0.05, 0.2)
@@ -66,8 +66,18 @@ def test_distances_by_hand() -> None:
         border_distances(one[:2], other)
 
 
+def compared(records: list[AlignmentRecord]) -> References:
+    sources = Sources()
+    for record in records:
+        if record.skipped is None:
+            sources.add(record, score_record(record))
+    found = sources.compared()
+    assert found is not None
+    return found
+
+
 def test_sources_side_by_side(records: list[AlignmentRecord]) -> None:
-    found = compare_references(records)
+    found = compared(records)
     assert found.names == ["whisper:x:align", "words"] and found.documents == 12
     [distance] = found.distances
     assert (distance.first, distance.second, distance.documents) == ("whisper:x:align", "words", 12)
@@ -82,7 +92,7 @@ def test_sources_side_by_side(records: list[AlignmentRecord]) -> None:
 
 def test_only_documents_that_hold_all(records: list[AlignmentRecord]) -> None:
     without = replace(records[0], references={"whisper:x:align": records[0].references["whisper:x:align"]})
-    found = compare_references([without, *records[1:]])
+    found = compared([without, *records[1:]])
     assert found.documents == 11 and found.distances[0].documents == 11
 
 
@@ -96,18 +106,18 @@ def test_values_of_documents_and_runs(run_dir: Path, records: list[AlignmentReco
     values = score_run(run).values
     assert values["reference_confidence"] == pytest.approx(np.mean([0.9, 0.85, 0.7]))
     assert values["reference_disagreement"] == pytest.approx(np.mean(LATE), abs=0.01)
-    assert score_run(run, reference="words").values["reference_confidence"] is None
+    assert score_run(run, Selection(reference="words")).values["reference_confidence"] is None
 
 
 def test_min_confidence(run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [run] = find_runs(run_dir)
-    found = score_run(run, min_confidence=0.85).values
+    found = score_run(run, Selection(min_confidence=0.85)).values
     assert found["kept"] == 8 and dict(found["skipped"].items()) == {"missing_audio": 1, "uncertain_times": 4}
     assert found["alas_skill"] > score_run(run).values["alas_skill"]
     with pytest.raises(ValueError, match=r"no document has word times of confidence 0.95 or more.*confidence 0\.900"):
-        score_run(run, min_confidence=0.95)
+        score_run(run, Selection(min_confidence=0.95))
     with pytest.raises(ValueError, match=r"the first: no confidence\. Gold times have none"):
-        score_run(run, reference="words", min_confidence=0.1)
+        score_run(run, Selection(reference="words", min_confidence=0.1))
     out = tmp_path / "values.json"
     assert main(["score", str(run_dir), "--min-confidence", "0.85", "--json", str(out)]) == 0
     (entry,) = json.loads(out.read_text())["runs"]
@@ -127,13 +137,16 @@ def test_contained_answers_are_kept_if_asked(tmp_path: Path, records: list[Align
     ]
     write_run(tmp_path / "org__model", answers)
     [run] = find_runs(tmp_path)
-    assert (score_run(run).values["kept"], score_run(run, contained=True).values["kept"]) == (4, 8)
-    found = read_documents(run, contained=True).documents
+    assert (score_run(run).values["kept"], score_run(run, Selection(contained=True)).values["kept"]) == (4, 8)
+    found = read_documents(run, Selection(contained=True)).documents
     assert (
         answer_filter(found[0], 0.7) == "0.7+contained"
         and answer_filter(read_documents(run).documents[0], 0.7) == "0.7"
     )
-    assert len(make_report(run, contained=True).kept) == 8 and main(["score", str(tmp_path), "--contained"]) == 0
+    assert (
+        len(make_report(run, Selection(contained=True)).kept) == 8
+        and main(["score", str(tmp_path), "--contained"]) == 0
+    )
 
 
 def test_thirds_of_the_documents(run_dir: Path) -> None:
@@ -146,8 +159,8 @@ def test_thirds_of_the_documents(run_dir: Path) -> None:
         (0.9, 0.9, 4),
     ]
     assert sure[0].values["alas_skill"] < sure[1].values["alas_skill"] < sure[2].values["alas_skill"]
-    assert terciles(make_report(run, reference="words"), "reference_confidence") == []
-    assert len(terciles(make_report(run, reference="words"), "reference_disagreement")) == 3
+    assert terciles(make_report(run, Selection(reference="words")), "reference_confidence") == []
+    assert len(terciles(make_report(run, Selection(reference="words")), "reference_disagreement")) == 3
 
 
 def test_report_and_compare_show_them(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from alas_metric import AlignmentRecord, score_record, summarise
+from alas_metric import AlignmentRecord, Selection, score_record, summarise
 from alas_metric.corpus.metrics import METRICS
 from alas_metric.results.runs import find_runs, score_run
 
@@ -84,18 +84,22 @@ def test_another_threshold_and_reference(tmp_path: Path, records: list[Alignment
     write_samples(tmp_path / "m", records)
     write_results(tmp_path / "m", records)
     [run] = find_runs(tmp_path)
-    base, loose, gold = score_run(run), score_run(run, threshold=0.0), score_run(run, reference="gold")
+    base, loose, gold = (
+        score_run(run),
+        score_run(run, Selection(threshold=0.0)),
+        score_run(run, Selection(reference="gold")),
+    )
     assert loose.values["kept"] == 9 > base.values["kept"]
     assert gold.values["alas"] == summarise([score_record(made, "gold") for made in records])["alas"]
     with pytest.raises(ValueError, match=r"no document can be scored with 'mfa'.*\['gold', 'whisper'\]"):
-        score_run(run, reference="mfa")
+        score_run(run, Selection(reference="mfa"))
 
 
 def test_documents_without_the_reference_are_skipped(tmp_path: Path, records: list[AlignmentRecord]) -> None:
     data = json.loads(records[0].to_json())
     del data["references"]["gold"], data["reference_sums"]["gold"]
     write_samples(tmp_path / "m", [json.dumps(data), *records[1:]])
-    values = score_run(find_runs(tmp_path)[0], reference="gold").values
+    values = score_run(find_runs(tmp_path)[0], Selection(reference="gold")).values
     assert dict(values["skipped"].items()) == {"missing_audio": 1, "no_word_timestamps": 1}
 
 

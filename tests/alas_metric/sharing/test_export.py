@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from run_folders import DATE, write_run
 
-from alas_metric import AlignmentRecord, read_run, score_record
+from alas_metric import AlignmentRecord, Selection, read_run, score_record
 from alas_metric.commands.main import main
 from alas_metric.leaderboard.board import board_data, build_board
 from alas_metric.sharing.card import TABLES
@@ -80,7 +80,8 @@ def test_the_leaderboard_is_the_same_to_the_digit(runs: Path, exported: dict[boo
 
 def test_threshold_and_reference_are_as_of_the_run(runs: Path, exported: dict[bool, Path]) -> None:
     one, other = (
-        read_run(folder, "alas_other", threshold=0.55, reference="gold") for folder in (runs, exported[False])
+        read_run(folder, "alas_other", selection=Selection(threshold=0.55, reference="gold"))
+        for folder in (runs, exported[False])
     )
     assert one.values == other.values and 0 < one.values["kept"] < 6
     assert one.documents.drop(columns="detail").equals(other.documents.drop(columns="detail"))

@@ -57,6 +57,16 @@ def p_value(p: float | None) -> str:
     return UNDEFINED if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def of_unit(value: Any, unit: str, digits: int = 3) -> str:
+    """Return a value by its unit: a p-value as such, all others as numbers.
+
+    Example:
+        >>> [of_unit(value, unit) for value, unit in ((0.0001, "p"), (0.0001, "s"), (7, ""))]
+        ['< 0.001', '0.000', '7']
+    """
+    return p_value(value) if unit == "p" else number(value, digits)
+
+
 def with_unit(unit: str) -> str:
     """Return a unit as it stands behind a name, nothing where there is none.
 

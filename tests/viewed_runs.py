@@ -9,9 +9,9 @@ import numpy as np
 from run_folders import DATE, write_run
 
 from alas_metric import AlignmentRecord, WordTiming, reference_path, score_pair
-from alas_metric.corpus.selection import Selection
+from alas_metric.document.lens_table import LensTable
 from alas_metric.results.dumps import audio_file, dump_folder, dump_name, write_audio, write_dump
-from alas_metric.results.runs import every_record, find_runs, read_documents
+from alas_metric.results.runs import find_runs, read_documents
 from alas_metric.viewer.reading import ViewedRun, view_run
 
 SECONDS = 0.04
@@ -60,6 +60,14 @@ def make_document(
     return record, similarity
 
 
+def read_by_lens(record: AlignmentRecord, other: str = " et") -> LensTable:
+    """Return a lens's table: layer 0 reads another word, layer 1 has the words among the largest, others read them."""
+    size = (record.num_layers, record.num_words)
+    first = [f" {word}" for word in record.words]
+    read = [[other] * record.num_words] * 2 + [first] * (record.num_layers - 2)
+    return LensTable(5, first, read, np.arange(size[0])[:, None] > np.zeros(size))
+
+
 def keep(folder: Path, number: int, record: AlignmentRecord, similarity: np.ndarray, audio: bool = False) -> Path:
     """Write a document's dump, as the run does, with a tone for speech."""
     tone = 0.3 * np.sin(np.arange(int(16_000 * SECONDS * record.num_frames)) * 0.1)
@@ -76,6 +84,7 @@ def write_viewed_run(folder: Path, noise: float = 0.3, num_layers: int = 4) -> P
         uid: make_document(uid, noise * (1 + number), num_layers, *size, **answers(uid))
         for number, (uid, size) in enumerate(SIZES.items())
     }
+    made["alpha"][0].lens = read_by_lens(made["alpha"][0])
     records = [record for record, _ in made.values()]
     skipped = AlignmentRecord.skip("delta", "too_long", "40 s")
     write_run(folder, [*records, skipped], TASK)
@@ -87,9 +96,7 @@ def write_viewed_run(folder: Path, noise: float = 0.3, num_layers: int = 4) -> P
 def viewed(folder: Path, runs: int = 1, only: Collection[str] | None = None, reference: str | None = None) -> ViewedRun:
     """Return what a page shows of the only run in a folder."""
     [run] = find_runs(folder)
-    selection = Selection(reference=reference)
-    records = None if only is None else [record for record in every_record(run) if record.uid in only]
-    return view_run(run, read_documents(run, selection).documents, selection, runs, records)
+    return view_run(run, read_documents(run, reference).documents, reference=reference, runs=runs, only=only)
 
 
 def answers(uid: str) -> dict:

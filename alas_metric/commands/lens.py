@@ -76,11 +76,9 @@ def _records(run: Run, named: list[str] | None) -> Iterator[AlignmentRecord]:
 
 def tables(record: AlignmentRecord) -> Iterator[Table]:
     """Yield tables of a few words each, the last layer on top; green: the word itself is read, blue: it is found."""
-    from alas_metric.figures.lens import levels
-
     lens = record.lens
     assert lens is not None
-    found = levels(lens)
+    found = lens.levels
     for first in range(0, record.num_words, _WORDS):
         chosen = range(first, min(first + _WORDS, record.num_words))
         table = Table(title=Text(f"{record.uid}, words {first + 1} to {chosen.stop} of {record.num_words}"))

@@ -25,7 +25,7 @@ from alas_metric.corpus.metrics import ROWS, caution
 from alas_metric.corpus.selection import Selection
 from alas_metric.document.similarity import FORMS
 from alas_metric.errors import FatalError
-from alas_metric.numbers import ARROWS, number, span
+from alas_metric.numbers import ARROWS, number, of_unit, span
 from alas_metric.results.runs import Run, RunScores, score_run
 
 
@@ -86,16 +86,16 @@ def _table(scores: RunScores, every: bool) -> Table:
         undefined = scores.unkept and scores.values.get(row.key) is None  # the caption says why, once for all
         if row.key in scores.values and (row.shown or every) and not undefined:
             forms = [number(scores.values[f"{row.key}_{form}"]) if row.form else "" for form in FORMS]
-            ends = _interval(curves.get(row.key))
-            table.add_row(row.key, ARROWS[row.direction], _shown(scores.values[row.key]), ends, *forms, row.unit)
+            value, ends = _shown(scores.values[row.key], row.unit), _interval(curves.get(row.key))
+            table.add_row(row.key, ARROWS[row.direction], value, ends, *forms, row.unit)
     return table
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, unit: str) -> str:
     if isinstance(value, Brief):
         counts = {name: count for name, count in value.items() if isinstance(count, int)}
         return "\n".join(f"{name} {count}" for name, count in (counts or value.summary).items())
-    return number(value)
+    return of_unit(value, unit)
 
 
 def _interval(curve: Any) -> str:

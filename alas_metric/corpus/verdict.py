@@ -24,9 +24,9 @@ from alas_metric.numbers import number, span
 WIDEST = 0.5
 """Wider intervals on both sides of a bar decide nothing."""
 BARS = {"cka_evidence": 0.1, **dict.fromkeys(("frame_skill", "frame_skill_centred", "retrieval_skill"), 0.05)}
-"""Above what a metric must be, where it is not 0: about twice what log-mel features and random projections of Whisper's
-reach in the mean over the layers of a language model, 0.04 to 0.10 of the first and up to 0.03 of the others. In single
-layers they reach 0.15 and 0.08 (docs/verdict.md)."""
+"""Above what a metric must be, where it is not 0: sound alone gives some of it. In the mean over the layers of a
+language model log-mel features and random projections of Whisper's reach up to 0.10 and 0.15 of the first and 0.03 of
+the others (docs/verdict.md)."""
 CANNOT_TELL, NOTHING = "cannot tell", "nothing found"
 
 

@@ -33,6 +33,17 @@ class LensTable:
         """Number L + 1 of layers."""
         return len(self.top_tokens)
 
+    @property
+    def levels(self) -> np.ndarray:
+        """How well each word is read, ``(L + 1, N)``: 2 where it is what is read, 1 where it is found, else 0."""
+        own = [[self.is_first(layer, word) for word in range(len(row))] for layer, row in enumerate(self.top_tokens)]
+        return np.where(own, 2, np.where(self.found, 1, 0))
+
+    @property
+    def meanings(self) -> tuple[str, str, str]:
+        """What each level means."""
+        return "another word", f"the word is among the {self.largest} largest", "the word itself is read"
+
     def is_first(self, layer: int, word: int) -> bool:
         """Return whether what is read is the word's first token, whatever the spaces around it and its case."""
         read, meant = self.top_tokens[layer][word], self.first_tokens[word]

@@ -16,7 +16,6 @@ from alas_metric.document.similarity import FORMS
 DOCUMENTS = "documents"
 """A column of every document: 1 in each layer."""
 RANDOM, LINEAR, SHIFTED, GUESSING = "random path", "constant rate", "shifted audio", "guessing"
-REVERSED = "reverse order"
 """What a metric is compared with."""
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from alas_metric.corpus.metrics import METRICS
-from alas_metric.document.metric import GUESSING, LINEAR, RANDOM, REVERSED, SHIFTED
+from alas_metric.document.metric import GUESSING, LINEAR, RANDOM, SHIFTED
 from alas_metric.document.paths import WordTiming, check_words, reference_path
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import score_record
@@ -65,7 +65,6 @@ _BASELINE_LOOKS = {
     RANDOM: (GREY, "--"),
     LINEAR: (ORANGE, ":"),
     SHIFTED: (GREEN, "-."),
-    REVERSED: (GREEN, "-."),
     GUESSING: (GREY, "--"),
 }
 _OTHER_LOOK = (PURPLE, (0, (1, 1)))

@@ -21,7 +21,6 @@ _WORDS_A_ROW = 16
 _CELL_INCHES = 0.115
 _CHARACTERS = 9
 _COLOURS = ("#FFFFFF", "#BFD9EC", "#0072B2")
-_MEANINGS = ("another word", "the word is among the {} largest", "the word itself is read")
 
 
 def lens_figure(record: AlignmentRecord) -> Figure:
@@ -45,8 +44,8 @@ def lens_figure(record: AlignmentRecord) -> Figure:
         for axis, words in zip(figure.subplots(len(pieces), 1, squeeze=False)[:, 0], pieces, strict=True):
             _draw_words(axis, record.words, lens, words, columns)
         handles = [
-            Patch(facecolor=colour, edgecolor="#999999", linewidth=0.4, label=meaning.format(lens.largest))
-            for colour, meaning in zip(_COLOURS, _MEANINGS, strict=True)
+            Patch(facecolor=colour, edgecolor="#999999", linewidth=0.4, label=meaning)
+            for colour, meaning in zip(_COLOURS, lens.meanings, strict=True)
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3 if columns > _WORDS_A_ROW / 2 else 1)
         if shown < record.num_words:
@@ -54,15 +53,9 @@ def lens_figure(record: AlignmentRecord) -> Figure:
     return figure
 
 
-def levels(lens: LensTable) -> np.ndarray:
-    """Return how well each word is read, ``(L + 1, N)``: 2 where it is what is read, 1 where it is found, else 0."""
-    own = [[lens.is_first(layer, word) for word in range(len(row))] for layer, row in enumerate(lens.top_tokens)]
-    return np.where(own, 2, np.where(lens.found, 1, 0))
-
-
 def _draw_words(axis: Axes, words: Sequence[str], lens: LensTable, chosen: range, columns: int) -> None:
     """Draw some of the words; ``columns`` keeps the cells of all rows equally wide."""
-    values = levels(lens)[:, chosen.start : chosen.stop]
+    values = lens.levels[:, chosen.start : chosen.stop]
     axis.pcolormesh(values, cmap=ListedColormap(_COLOURS), vmin=0, vmax=2, edgecolors="#DDDDDD", linewidth=0.3)
     for layer in range(lens.num_layers):
         for column, word in enumerate(chosen):

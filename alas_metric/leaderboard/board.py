@@ -188,12 +188,13 @@ def pair_rows(board: Board) -> list[dict[str, Any]]:
         for key, pairs in board.pairs[task].items():
             for pair in pairs:
                 found = pair.difference
+                first, second = (board.order[task][place] for place in (pair.first, pair.second))
                 rows.append(
                     {
                         "task": task,
                         "metric": key,
-                        "first": board.order[task][pair.first],
-                        "second": board.order[task][pair.second],
+                        "first": first,
+                        "second": second,
                         "documents": found.documents,
                         "clusters": found.clusters,
                         "value_first": found.first,
@@ -204,6 +205,8 @@ def pair_rows(board: Board) -> list[dict[str, Any]]:
                         "p": found.p,
                         "p_holm": pair.p_holm,
                         "significant": pair.significant,
+                        "signature_first": board.entries[first, task].signature,
+                        "signature_second": board.entries[second, task].signature,
                     }
                 )
     return rows

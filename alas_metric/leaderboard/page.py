@@ -26,7 +26,7 @@ from alas_metric.corpus.metrics import METRICS, ROWS, in_all_forms
 from alas_metric.figures.style import axis_label, styled
 from alas_metric.leaderboard.figures import GAP, alignment_and_gap, alignment_key, has_both
 from alas_metric.leaderboard.views import View
-from alas_metric.numbers import number, p_value
+from alas_metric.numbers import of_unit, p_value
 from alas_metric.results.dumps import Dump, read_dump
 from alas_metric.web import asset, colours, json_island
 
@@ -190,7 +190,7 @@ def shown(value: Any, column: Mapping[str, Any] | None = None) -> str:
     """
     if isinstance(value, float) and column is not None and column["unit"].startswith("share"):
         return f"{100 * value:.0f} %"
-    return number(value, 2).replace("-", "\N{MINUS SIGN}")
+    return of_unit(value, column["unit"] if column else "", 2).replace("-", "\N{MINUS SIGN}")
 
 
 def shown_interval(ends: Sequence[float] | None, column: Mapping[str, Any] | None = None) -> str:

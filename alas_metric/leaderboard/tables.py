@@ -16,7 +16,7 @@ from rich.text import Text
 from alas_metric.leaderboard.board import Board, pair_rows
 from alas_metric.leaderboard.conditions import distinctions
 from alas_metric.leaderboard.entry import COLUMNS, Column, Entry
-from alas_metric.numbers import ARROWS, UNDEFINED, number, p_value, signed, signed_span, span, with_unit
+from alas_metric.numbers import ARROWS, UNDEFINED, number, of_unit, p_value, signed, signed_span, span, with_unit
 from alas_metric.texts import csv_text, one_line
 
 _LATEX = {
@@ -82,7 +82,7 @@ def _caption(board: Board, task: str) -> str:
 
 
 def _two_lines(entry: Entry, column: Column) -> str:
-    value, ends = number(entry.values.get(column.key)), span(*_ends(entry, column), digits=2)
+    value, ends = of_unit(entry.values.get(column.key), column.unit), span(*_ends(entry, column), digits=2)
     return f"{value}\n{ends}" if ends else value
 
 
@@ -124,7 +124,7 @@ def _markdown_block(board: Board, task: str) -> list[str]:
 
 
 def _one_line(entry: Entry, column: Column) -> str:
-    value, ends = number(entry.values.get(column.key)), span(*_ends(entry, column))
+    value, ends = of_unit(entry.values.get(column.key), column.unit), span(*_ends(entry, column))
     return f"{value} ({ends})" if ends else value
 
 
@@ -211,7 +211,7 @@ def _latex_block(board: Board, task: str) -> list[str]:
 
 
 def _latex_cell(entry: Entry, column: Column) -> str:
-    value, (low, high) = number(entry.values.get(column.key)), _ends(entry, column)
+    value, (low, high) = of_unit(entry.values.get(column.key), column.unit), _ends(entry, column)
     text = "--" if value == UNDEFINED else f"${value}$"
     return text if low is None else rf"{text} {{\scriptsize $[{number(low)}, {number(high)}]$}}"
 

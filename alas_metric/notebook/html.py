@@ -13,7 +13,7 @@ from alas_metric.corpus.documents import document_value
 from alas_metric.corpus.metrics import RANKING, ROWS
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores
-from alas_metric.numbers import number, span
+from alas_metric.numbers import number, of_unit, span
 from alas_metric.report.run_report import Report
 from alas_metric.report.tables import summary_rows
 from alas_metric.texts import printable
@@ -62,7 +62,7 @@ def run_html(report: Report, title: str) -> Markup:
     """Return a run's most wanted values with their intervals."""
     shown = {row.key for row in ROWS if row.shown}
     rows = [
-        (row["metric"], number(row["value"]), span(row["low"], row["high"]), row["unit"], row["meaning"])
+        (row["metric"], of_unit(row["value"], row["unit"]), span(row["low"], row["high"]), row["unit"], row["meaning"])
         for row in summary_rows(report)
         if row["metric"] in shown and row["value"] is not None
     ]

@@ -12,7 +12,7 @@ from alas_metric.corpus.metrics import METRICS, RANKING, ROWS, caution
 from alas_metric.corpus.significance import HEADLINES
 from alas_metric.document.scores import DocumentScores
 from alas_metric.document.similarity import FORMS
-from alas_metric.numbers import number, span
+from alas_metric.numbers import number, of_unit, span
 from alas_metric.report.run_report import Report, ranked
 from alas_metric.report.tables import skipped_rows, summary_rows
 from alas_metric.report.trust import TRUST, terciles
@@ -96,7 +96,7 @@ def _markdown_numbers(report: Report) -> Iterator[str]:
         if (row := rows.get(metric.key)) is not None:
             forms = [number(report.values[f"{metric.key}_{form}"]) if metric.form else "" for form in FORMS]
             name = f"{metric.key} ({metric.form})" if metric.form else metric.key
-            cells = [name, number(row["value"]), span(row["low"], row["high"]), *forms]
+            cells = [name, of_unit(row["value"], metric.unit), span(row["low"], row["high"]), *forms]
             yield line([*cells, metric.unit, metric.direction, metric.description])
 
 
@@ -158,7 +158,7 @@ def _markdown_lens(drawn: Mapping[str, str], lenses: Mapping[str, str]) -> Itera
     curves = {f"{name}.png": drawn[name] for name in ("layers_lens_recall", "layers_lens_evidence") if name in drawn}
     yield from ["", *_grid(curves)] if curves else []
     for uid, name in lenses.items():
-        yield from ["", f"**{cell(uid)}**", "", _image(name, f"What the audio of {uid} reads as in each layer")]
+        yield from ["", f"**{cell(uid)}** ([as a table]({VIEW}{address(uid, None)}))", "", _image(name, f"What the audio of {uid} reads as in each layer")]
 
 
 def _markdown_documents(report: Report, pictures: Mapping[str, str]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from alas_metric.document.similarity import FORMS
 from alas_metric.viewer.reading import ViewedRun
 from alas_metric.web import asset, colours, json_island
 
-_SCRIPTS = ("blocks.js", "clock.js", "drawing.js", "curve.js", "panel.js", "list.js", "viewer.js")
+_SCRIPTS = ("blocks.js", "clock.js", "drawing.js", "curve.js", "lens.js", "panel.js", "list.js", "viewer.js")
 _COLOURS = 256
 
 

@@ -16,6 +16,7 @@ from alas_metric.corpus.documents import document_layers, document_value
 from alas_metric.corpus.layers import Item, items_entering, values_of_layers
 from alas_metric.corpus.metrics import LAYERED, RANKING
 from alas_metric.corpus.selection import USUAL, Selection
+from alas_metric.document.lens_table import LensTable
 from alas_metric.document.record import AlignmentRecord
 from alas_metric.document.scores import DocumentScores, score_record
 from alas_metric.document.similarity import FORMS
@@ -213,8 +214,18 @@ def _details(record: AlignmentRecord, reference: str, dump: Dump | None) -> dict
         "instruction": record.instruction,
         "answers": {"audio": record.audio_answer, "text": record.text_answer, "gold": record.target},
         "transcript_source": record.transcript_source,
+        "lens": None if record.lens is None else _lens(record.lens),
         "envelope": None if dump is None else np.rint(dump.envelope * 127).astype(int).tolist(),
         "envelope_seconds": ENVELOPE_SECONDS,
+    }
+
+
+def _lens(lens: LensTable) -> dict[str, Any]:
+    return {
+        "meanings": lens.meanings,
+        "first": lens.first_tokens,
+        "read": lens.top_tokens,
+        "levels": ["".join(map(str, row)) for row in lens.levels.tolist()],
     }
 
 

@@ -22,7 +22,7 @@ from alas_metric.corpus.aggregate import Brief
 from alas_metric.corpus.layers import is_defined
 from alas_metric.corpus.metrics import ROWS
 from alas_metric.errors import FatalError
-from alas_metric.numbers import number
+from alas_metric.numbers import number, of_unit
 from alas_metric.results.runs import find_runs, read_documents, score_run
 from alas_tasks.demo.files import QWEN2_AUDIO, WHISPER
 from alas_tasks.installation import complaints
@@ -134,7 +134,7 @@ def _table(values: Mapping[str, Mapping[str, Any]]) -> Table:
     for row in ROWS:
         found = [values[task].get(row.key) for task in TASKS]
         if row.shown and any(value is not None and not isinstance(value, Brief) for value in found):
-            table.add_row(row.key, *(number(value) for value in found), row.description)
+            table.add_row(row.key, *(of_unit(value, row.unit) for value in found), row.description)
     return table
 
 

@@ -1,6 +1,7 @@
 """Teach the real-size Qwen2-Audio to listen: LoRA on SmolLM2 and the projector, Whisper's encoder frozen.
 
     python tools/real_parts/train.py --start ridge --work FOLDER [--device cuda]
+    python tools/real_parts/train.py --start FILE.safetensors ...    # go on from a checkpoint, on a new schedule
 
 Stopped and started again, it goes on where it was: what a step learns from depends on the step's number alone, and
 speech that is not there yet is made when a step asks for it. Checkpoints, some 10 MB each, are kept in
@@ -23,12 +24,14 @@ from features import encode_mels, log_mels
 from lessons import TRANSCRIPT, Lesson, draw
 from parts import default_work
 from peft import PeftModel
+from safetensors.torch import load_file
 from speech_llm import (
     Heard,
     audio_prompt,
     hear,
     make_model,
     make_processor,
+    place_tensors,
     ridge_start,
     save_adapter,
     set_projector,
@@ -56,7 +59,7 @@ PLAN = (
     ("espeak-gb-f3", range(208, 216)),
 )
 """The shards of training speech by voice."""
-STEPS = 4000
+STEPS = 3000
 BATCH = 32
 POOL = 3
 """The shards that a batch is drawn from."""
@@ -149,7 +152,7 @@ def build(work: Path, start: str) -> tuple[PeftModel, PreTrainedTokenizerBase]:
 
     Args:
         work: the work folder.
-        start: ``ridge``, or ``random`` for an untrained projector.
+        start: ``ridge``, ``random`` for an untrained projector, or the file of a checkpoint.
     """
     tokenizer = make_processor(work).tokenizer
     model = make_model(work, tokenizer)
@@ -159,23 +162,28 @@ def build(work: Path, start: str) -> tuple[PeftModel, PreTrainedTokenizerBase]:
         parameter.data = parameter.data.to(torch.bfloat16)
     model.model.language_model.set_attn_implementation("eager")
     torch.manual_seed(1)
-    return with_lora(model), tokenizer
+    adapted = with_lora(model)
+    if start.endswith(".safetensors"):
+        place_tensors(trained_tensors(adapted), load_file(start))
+    return adapted, tokenizer
 
 
 def main() -> None:
     """Train, or go on training."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--start", choices=("ridge", "random"), default="ridge")
+    parser.add_argument("--start", default="ridge", help="ridge, random, or the file of a checkpoint")
     parser.add_argument("--work", type=Path, default=default_work())
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--rate", type=float, default=LEARNING_RATE, help="the learning rate at its peak")
+    parser.add_argument("--name", help="of the folder of the checkpoints; default: the start's")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     adapted, tokenizer = build(arguments.work, arguments.start)
     teacher = Teacher(adapted.to(arguments.device), tokenizer, arguments.work)
-    folder = arguments.work / "training" / arguments.start
+    folder = arguments.work / "training" / (arguments.name or Path(arguments.start).stem)
     trained = Trained(adapted)
 
     kept = {round(share * arguments.steps) for share in KEPT}
@@ -184,7 +192,7 @@ def main() -> None:
         if done in kept:
             save_adapter(adapted, folder / f"step-{done:05d}.safetensors")
 
-    stage = Stage("lora", arguments.steps, LEARNING_RATE, teacher.loss, list(trained.parameters()))
+    stage = Stage("lora", arguments.steps, arguments.rate, teacher.loss, list(trained.parameters()))
     if not (folder / "lora.pt").exists():
         keep(0)
     train(trained, stage, folder, arguments.seed, keep)

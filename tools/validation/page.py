@@ -25,6 +25,7 @@ from alas_metric.figures.style import (
     save,
     styled,
 )
+from alas_metric.numbers import p_value
 
 TEMPLATE = Path(__file__).with_name("page.md.jinja")
 STAYS = (
@@ -82,7 +83,7 @@ def render(found: Mapping[str, Any]) -> str:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
     environment.filters |= {"num": number, "best": best, "layers": layer_cells, "band": band, "tau": agreement}
-    environment.filters |= {"p_value": lambda p: number(p, 4) if p is None or p >= 1e-4 else "< 0.0001"}
+    environment.filters |= {"p_value": p_value}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     names = {"stays": STAYS, "breaks": BREAKS, "mismatches": MISMATCHES, "choices": CHOICES, "keys": KEYS}
     names["all_forms"] = ALL_FORMS
@@ -119,7 +120,7 @@ def layer_cells(values: Sequence[float | None], digits: int = 2) -> str:
 
 def agreement(found: Mapping[str, float | None]) -> str:
     """Return Kendall's tau with its p-value."""
-    return f"{number(found['tau'])} ({number(found['p'], 3)})"
+    return f"{number(found['tau'])} ({p_value(found['p'])})"
 
 
 # Plots

@@ -39,6 +39,7 @@ class Panel {
     this.find(".line.found").style.background = colours.found;
     this.find(".line.reference").style.background = colours.reference;
     this.details = null;
+    this.lens = new LensTable(this.find(".lens"), viewer, this);
     this.listen();
     new ResizeObserver(() => this.draw()).observe(this.find(".stage"));
   }
@@ -115,6 +116,7 @@ class Panel {
       label.textContent = word;
       return label;
     }));
+    this.lens.show(details);
     this.setReference(reference);
   }
 
@@ -207,6 +209,7 @@ class Panel {
   setWord(word) {
     this.word = word;
     if (this.details === null) return;
+    this.lens.mark(this.layer, word);
     const known = word !== null && word < this.details.words.length;
     const band = this.find(".band");
     band.hidden = !known;

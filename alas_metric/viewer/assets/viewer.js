@@ -211,6 +211,7 @@ class Viewer {
     if (event.ctrlKey || event.metaKey || event.altKey || this.number === null) return;
     const { id, type, tagName } = event.target;
     const up = event.key === "ArrowUp" || event.key === "ArrowDown";
+    if (event.target.closest(".scroll[tabindex]") && event.key.startsWith("Arrow")) return; // they scroll it
     if (tagName === "SELECT" || type === "radio" || id === "zoom") return;
     if (id === "search" && !up) return;
     if (event.key === " " && (tagName === "BUTTON" || tagName === "SUMMARY")) return;

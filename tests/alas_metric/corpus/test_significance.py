@@ -44,9 +44,8 @@ def made_run(
             "frame_gain_possible": np.full(layers, difficulty.uniform(9, 12)),
             "retrieval_gain": 9 - 2 * error,
             "retrieval_gain_possible": np.full(layers, 12.0),
-            "cka_both": 1 - 0.2 * error,
-            **{f"cka_{name}": np.ones(layers) for name in ("words", "audio")},
-            "cka_reversed": 0.1 + 0.01 * own.normal(size=layers),
+            "cka_beyond_both": 1 - 0.2 * error,
+            **{f"cka_beyond_{name}": np.ones(layers) for name in ("words", "audio")},
         }
         speaker = f"s{index % speakers}" if speakers else None
         documents.append(DocumentScores(f"d{index:03}", speaker, columns=columns))

@@ -13,7 +13,7 @@ import pytest
 from alas_metric import AlignmentRecord
 from alas_metric.document.lens_table import LensTable
 from alas_metric.figures.layer_map import layer_map_figure
-from alas_metric.figures.lens import MOST_WORDS, brief_token, lens_figure, levels
+from alas_metric.figures.lens import MOST_WORDS, brief_token, lens_figure
 from alas_metric.figures.style import FOUND, save
 
 HOSTILE = "<b>$x_1$</b>\x1b[31m"
@@ -41,7 +41,7 @@ def texts(figure) -> list[str]:
 
 def test_every_token_is_drawn(read) -> None:
     made = read(5)
-    assert levels(made.lens).tolist() == [[0] * 5, [1, 0, 0, 0, 0], [2] * 5]
+    assert made.lens.levels.tolist() == [[0] * 5, [1, 0, 0, 0, 0], [2] * 5]
     figure = lens_figure(made)
     assert sorted(texts(figure)) == sorted(["no"] * 10 + [f"w{i}" for i in range(5)])
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == made.words

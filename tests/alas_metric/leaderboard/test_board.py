@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from alas_metric.corpus.significance import HEADLINES
 from alas_metric.leaderboard import reading
 from alas_metric.leaderboard.board import Board, board_data, build_board, pair_rows, sorted_models
 from alas_metric.leaderboard.entry import COLUMNS
-from alas_metric.leaderboard.page import board_page
+from alas_metric.leaderboard.page import board_page, shown
 from alas_metric.leaderboard.tables import csv_table, latex, markdown, terminal_tables
 from alas_metric.results.runs import find_runs, score_run
 from alas_metric.texts import csv_text
@@ -109,6 +110,21 @@ def test_pairs(board: Board) -> None:
     assert row["significant"] and row["documents"] == 24 and row["clusters"] == 12
     assert row["difference"] == row["value_first"] - row["value_second"] > row["low"] > 0
     assert row["p_holm"] == pytest.approx(row["p"] * 6, rel=1) and row["p_holm"] > row["p"]
+    for end in ("first", "second"):
+        assert row[f"signature_{end}"] == board.entries[row[end], SQA].signature
+
+
+def test_p_values_are_printed_as_such_everywhere(board: Board) -> None:
+    """Never 0.000: a p-value that small is said to be below 0.001."""
+    key = (board.models[0], SQA)
+    entry = board.entries[key]
+    values = entry.values | {"mcnemar_p": 0.00004}
+    told = replace(board, entries=board.entries | {key: replace(entry, values=values)})
+    console = Console(width=200, file=io.StringIO())
+    console.print(*terminal_tables(told))
+    for text in (markdown(told), latex(told), console.file.getvalue()):
+        assert "< 0.001" in text
+    assert shown(0.00004, {"unit": "p"}) == "< 0.001"
 
 
 @pytest.mark.parametrize(

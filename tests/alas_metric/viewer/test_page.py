@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from run_folders import write_run
-from viewed_runs import SIZES, TASK, keep, make_document, viewed, write_viewed_run
+from viewed_runs import SIZES, TASK, keep, make_document, read_by_lens, viewed, write_viewed_run
 
 from alas_metric.commands.main import main
 from alas_metric.results.runs import find_runs
@@ -109,6 +109,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record.references = {HOSTILE: record.references["whisper"]}
     record.reference, record.word_values = HOSTILE, {HOSTILE: {HOSTILE: [0.5] * 6}}
     record.reference_sums = {HOSTILE: record.reference_sums["whisper"]}
+    record.lens = read_by_lens(record, HOSTILE[:32])
     folder = write_run(tmp_path_factory.mktemp("hostile") / "model&<b>", [record], TASK)
     keep(folder, 0, record, similarity, audio=True)
     return folder
@@ -461,6 +462,27 @@ def test_documents_without_similarities_say_what_keeps_them(one: Opened) -> None
 
 
 @pytest.mark.slow
+def test_the_lens_says_what_each_stretch_reads_as(one: Opened) -> None:
+    """Slow: starts a browser."""
+    table = one.page.locator(".lens table")
+    assert one.chosen() == "alpha" and table.is_visible()
+    assert table.locator("thead th").all_inner_texts() == ["layer", "the", "quick", "brown", "fox", "jumps", "alpha"]
+    rows = table.locator("tbody tr")
+    assert rows.locator("th").all_inner_texts() == ["3", "2", "1", "0"], "the last layer on top"
+    assert [text.strip() for text in rows.nth(0).locator("td").all_inner_texts()][:2] == ["the", "quick"]
+    kinds = [rows.nth(row).locator("td").first.get_attribute("class") for row in range(4)]
+    assert [kind.split()[0] for kind in kinds] == ["own", "own", "found", "other"]
+    assert "among the 5 largest" in one.text(".lens .legend") and one.text(".lens .legend").endswith("whisper.")
+    rows.nth(2).locator("td").nth(3).click()
+    assert one.text("#layer-text") == "1/3" and one.text(".word .name dd") == "fox"
+    assert one.all(".lens tr.now th") == ["1"] and one.all(".lens thead .chosen") == ["fox"]
+    one.page.locator("#layer").fill("3")
+    assert one.all(".lens tr.now th") == ["3"]
+    one.page.locator("#documents [role=option]").nth(1).click()
+    assert one.chosen() == "beta" and not table.is_visible(), "nothing was read of it"
+
+
+@pytest.mark.slow
 def test_two_runs_go_in_step(two: Opened) -> None:
     """Slow: starts a browser."""
     assert two.all(".panel h3") == ["first", "second"]
@@ -525,6 +547,8 @@ def test_hostile_texts_stay_text(browser: Any, hostile: Path, tmp_path: Path) ->
     opened.page.fill("#search", "<script>")
     opened.page.locator(".spoken button").first.hover()
     assert HOSTILE in opened.page.locator(".word").text_content() and opened.all("#documents mark") == ["<script>"]
+    assert HOSTILE[:32] in opened.page.locator(".lens td").all_text_contents()
+    assert opened.page.locator(".lens thead th").nth(1).text_content() == HOSTILE
     assert opened.page.locator("img").count() == 0
     assert opened.page.locator("script").count() == 5
     opened.close()

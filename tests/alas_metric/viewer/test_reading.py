@@ -32,6 +32,14 @@ def details(found: ViewedRun, uid: str) -> dict[str, Any]:
     return json.loads(zlib.decompress(base64.b64decode(found.documents[uid].details)))
 
 
+def test_what_the_lens_read_is_there_where_it_was_asked_for(folder: Path) -> None:
+    found = viewed(folder)
+    lens = details(found, "alpha")["lens"]
+    assert lens["levels"] == ["000000", "111111", "222222", "222222"] and lens["read"][2] == lens["first"]
+    assert lens["first"][:2] == [" the", " quick"] and "among the 5 largest" in lens["meanings"][1]
+    assert details(found, "beta")["lens"] is None
+
+
 @given(st.integers(1, 9), st.integers(1, 40), st.sampled_from(["raw", "standardised"]))
 def test_the_errors_of_words_are_those_of_the_document(num_words: int, num_frames: int, form: str) -> None:
     record, _ = make_document("u", 1.0, 3, num_words, num_frames)

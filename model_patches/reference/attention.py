@@ -1,15 +1,14 @@
 """When tokens are spoken, from the cross-attention of a Whisper decoder that is given the text.
 
 Some heads follow the speech: the row of each token looks at one place in the audio, and the places move on. Where that
-place lies differs from head to head: one looks at the word that is being predicted, another at the one that was just
-read, a third at the border between them. In fractions of a token's length this `lag` is a property of the head, the
-same for fast and slow speech. It is measured once for each checkpoint on speech with exact times, which tells at the
-same time which heads follow the speech at all (`choose_heads`). Averaging heads of different lags, as the known sets of
-"alignment heads" do, gives borders that are sharp and late: by 70 to 100 ms in small checkpoints.
-
-Row r of a decoder's attention has token r as input and predicts token r + 1. So there are two readings of a head's
-attention: by what is predicted and by what is read. The first puts the start of a token too early by `lag` times the
-length of a token, the second too late by 1 - `lag` times it, and the mean with these weights is right.
+place lies differs from head to head: all over the word that is predicted, or, in the most concentrated ones, at its
+border with the word before. So there are two readings of a row: where it takes over from the row before (on the best
+monotone path), and where it looks most. For a head of the first kind the first is right. For one of the second kind it
+is too early, since rows take over half way between the places they look at, so that short words come out too long and
+long ones too short; there the second is right. How far from the first to the second a token begins, the head's `lag`, is
+measured once for each checkpoint on speech with exact times, which tells at the same time which heads follow the speech
+at all (`choose_heads`). Averaging heads of all kinds, as the known sets of "alignment heads" do, gives borders that are
+late by 70 to 100 ms in small checkpoints.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class Head:
     Args:
         layer: of the decoder, from 0.
         head: within the layer, from 0.
-        lag: 0 where it looks at the token that is predicted, 1 at the one just read, about 0.5 at the border of both.
+        lag: 0 where it looks all over the token that is predicted, 1 where it looks at its beginning.
     """
 
     layer: int
@@ -53,8 +52,8 @@ class Reading:
     """What a decoder that is given a text says of it.
 
     Args:
-        starts: first frames of the tokens and of the end, by what is predicted and by what is read; float, shape
-            ``(num_heads, 2, num_tokens + 1)``. Frames are counted from 0.
+        starts: the frames from which the row that predicts a token, or the end, is ahead of the row before, and at which
+            it is highest; shape ``(num_heads, 2, num_tokens + 1)``. Frames are counted from 0.
         probabilities: of each token given those before it, shape ``(num_tokens,)``.
     """
 
@@ -88,7 +87,7 @@ def read(
     def look(layer: int, scores: torch.Tensor) -> None:
         mine = [head for index, head in wanted if index == layer]
         if mine:
-            followed = _starts(scores[0, mine, :, :num_frames], len(prefix) - 1)
+            followed = _starts(scores[0, mine, len(prefix) - 1 :, :num_frames])
             starts.update(((layer, head), rows) for head, rows in zip(mine, followed, strict=True))
 
     with torch.no_grad(), disable_sdpa(), _watched(model, look):
@@ -117,19 +116,20 @@ def _watched(model: whisper.Whisper, look) -> Iterator[None]:  # type: ignore[no
             hook.remove()
 
 
-def _starts(scores: torch.Tensor, first: int) -> np.ndarray:
-    """Return the first frames of the tokens by both readings, shape ``(heads, 2, num_tokens + 1)``.
+def _starts(scores: torch.Tensor) -> np.ndarray:
+    """Return where tokens begin by both readings, shape ``(heads, 2, num_tokens + 1)``, see `Reading`.
 
     Args:
-        scores: before the softmax, shape ``(heads, rows, frames)``; the last row has the end token as input.
-        first: the row that predicts the first token of the text.
+        scores: before the softmax, shape ``(heads, num_tokens + 2, frames)``; the first row predicts the first token, the
+            last but one the end.
     """
     weights = scores.float().softmax(dim=-1)
     std, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
     # What all rows look at alike (the beginning, noises) says nothing.
     sharp = whisper.timing.median_filter((weights - mean) / std.clamp_min(1e-10), _MEDIAN_WIDTH)
-    both = torch.stack([sharp[:, first:-1], sharp[:, first + 1 :]], dim=1)
-    return first_frames(both.cpu().numpy())
+    rows = np.nan_to_num(sharp[:, :-1].cpu().numpy(), posinf=0.0, neginf=0.0)
+    first = first_frames(rows)
+    return np.stack([first, peaks(rows, first)], axis=1)
 
 
 def first_frames(scores: np.ndarray) -> np.ndarray:
@@ -146,10 +146,34 @@ def first_frames(scores: np.ndarray) -> np.ndarray:
         array([0., 2., 4.])
     """
     num_rows, num_frames = scores.shape[-2:]
-    paths = monotonic_alignment_search(np.nan_to_num(scores, posinf=0.0, neginf=0.0))
+    paths = monotonic_alignment_search(scores)
     if num_frames < num_rows:  # the path then says on which frame each row is
         return paths.astype(np.float64)
     return np.asarray((paths[..., None, :] < np.arange(num_rows)[:, None]).sum(axis=-1), np.float64)
+
+
+def peaks(scores: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Return the frame at which each row is highest, of those from its first to the next row's; the first row's is 0.
+
+    Args:
+        scores: shape ``(..., rows, frames)``.
+        first: as `first_frames` returns, shape ``(..., rows)``.
+
+    Returns:
+        Shape ``(..., rows)``, float, non-decreasing.
+
+    Example:
+        >>> peaks(np.array([[9.0, 5, 0, 0, 0], [0, 0, 5, 9, 0], [9, 0, 0, 0, 5]]), np.array([0.0, 2, 4]))
+        array([0., 3., 4.])
+    """
+    num_frames = scores.shape[-1]
+    after = np.concatenate([first[..., 1:], np.full_like(first[..., :1], num_frames)], axis=-1)
+    frames = np.arange(num_frames)
+    inside = (frames >= first[..., None]) & (frames < after[..., None])
+    # With more rows than frames some have none of their own.
+    found = np.maximum(np.where(inside, scores, -np.inf).argmax(axis=-1), first)
+    found[..., 0] = 0.0  # there is no sound before the first token that could be another's
+    return found
 
 
 def token_starts(reading: Reading, lags: Sequence[float]) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import median_filter
@@ -64,17 +65,12 @@ def speech_regions(audio: np.ndarray, margin: float = MARGIN) -> list[Span]:
         >>> [(round(start, 1), round(end, 1)) for start, end in regions]
         [(1.0, 2.0)]
     """
-    levels = _frame_levels(audio)
-    found = _thresholds(levels)
+    found = _heard(audio)
     if found is None:
         return []
-    duration = len(audio) / SAMPLE_RATE
-    if found.contrast < CLEAR_DB:
-        levels = _frame_levels(_voiced_band(audio))
-        found = _thresholds(levels, least=10.0)
-        if found is None or found.contrast < VOICED_DB:
-            return [(0.0, duration)]
-        margin = NOISE_MARGIN if margin else 0.0
+    levels, duration = found.levels, len(audio) / SAMPLE_RATE
+    if found.noisy and margin:
+        margin = NOISE_MARGIN
     runs = _join(_runs(levels >= found.low), round(MIN_PAUSE * SAMPLE_RATE / HOP))
     loud = np.concatenate([[0], np.cumsum(levels >= found.high)])
     spoken = [(a, b) for a, b in runs if loud[b] - loud[a] >= MIN_SPEECH_FRAMES] or runs
@@ -106,13 +102,35 @@ def _voiced_band(audio: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Thresholds:
-    """Levels in dB: of what may belong to speech beside it, of speech, of what must be in it; and peak above noise."""
+class _Heard:
+    """What is heard of a recording.
 
+    Args:
+        levels: of the frames in dB, shape ``(num_frames,)``.
+        faint: the level in dB of what may belong to speech beside it.
+        low: of speech.
+        high: of what must be in it.
+        contrast: of the peak above the noise.
+        noisy: whether noise is near, so that the levels are those of the band of voices.
+    """
+
+    levels: np.ndarray
     faint: float
     low: float
     high: float
     contrast: float
+    noisy: bool = False
+
+
+def _heard(audio: np.ndarray) -> _Heard | None:
+    """Return what is heard, or None if there is nothing but digital silence or the even noise of a codec."""
+    whole = _compared(_frame_levels(audio))
+    if whole is None or whole.contrast >= CLEAR_DB:
+        return whole
+    voiced = _compared(_frame_levels(_voiced_band(audio)), least=10.0)
+    if voiced is None or voiced.contrast < VOICED_DB:
+        return replace(whole, faint=-np.inf, low=-np.inf, high=-np.inf)
+    return replace(voiced, noisy=True)
 
 
 def _frame_levels(audio: np.ndarray) -> np.ndarray:
@@ -126,8 +144,8 @@ def _frame_levels(audio: np.ndarray) -> np.ndarray:
     return np.asarray(10 * np.log10(frames.mean(axis=-1) + 1e-12))
 
 
-def _thresholds(levels: np.ndarray, least: float = 20.0) -> _Thresholds | None:
-    """Return the thresholds, or None if there is nothing but digital silence or the even noise of a codec.
+def _compared(levels: np.ndarray, least: float = 20.0) -> _Heard | None:
+    """Set the thresholds by the levels, or return None if there is nothing but digital silence or a codec's noise.
 
     Args:
         levels: of the frames, in dB.
@@ -145,7 +163,7 @@ def _thresholds(levels: np.ndarray, least: float = 20.0) -> _Thresholds | None:
     low = min(high, max(high - 6, floor + 4))
     quiet = float(np.percentile(levels[levels > DIGITAL_DB], 10))
     faint = min(low, max(max(quiet, SILENCE_DB) + 4, peak - 55))
-    return _Thresholds(faint, low, high, contrast=peak - float(np.percentile(levels, 10)))
+    return _Heard(levels, faint, low, high, contrast=peak - float(np.percentile(levels, 10)))
 
 
 def _runs(active: np.ndarray) -> list[tuple[int, int]]:
@@ -166,8 +184,8 @@ def _join(runs: Sequence[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
 
 def _region(first: int, last: int, margin: float, duration: float) -> Span:
     # A frame stands for its centre: one that sound has only just entered is loud already.
-    start = (first * HOP + FRAME / 2) / SAMPLE_RATE - margin
-    end = ((last - 1) * HOP + FRAME / 2) / SAMPLE_RATE + margin
+    start = _centre(first) - margin
+    end = _centre(last - 1) + margin
     if (last - 1) * HOP + FRAME >= duration * SAMPLE_RATE:
         end = duration
     return (0.0 if first == 0 else max(0.0, start)), min(duration, end)
@@ -206,3 +224,64 @@ def unpack_spans(spans: Sequence[Span], regions: Sequence[Span]) -> list[Span]:
     end = np.minimum(np.maximum(times[:, 1], start + MIN_WORD), last)
     shift = np.array([a for a, _ in regions])[of_word] - first
     return [(float(a), float(b)) for a, b in zip(start + shift, end + shift, strict=True)]
+
+
+def give_sound_to_words(spans: Sequence[Span], audio: np.ndarray) -> list[Span]:
+    """Lengthen words over the sound between them, so that what no word has is quiet.
+
+    An aligner gives time to a full stop or comma where one is written, and to the end of the text. If there is a pause
+    it lies there; if not, as in ``the U.S. president``, that time was taken from the words on both sides.
+
+    Args:
+        spans: (start, end) of the words in seconds of the recording, ordered.
+        audio: samples, shape ``(num_samples,)``.
+
+    Returns:
+        (start, end) of each, none shorter than before: of the time between two words what is left is the longest stretch
+        that is quiet, or all from the first to the last of at least `MIN_PAUSE`; where nothing is, they meet in the middle.
+
+    Example:
+        >>> tone = np.sin(np.arange(16000) * 0.3)
+        >>> audio = np.concatenate([tone, np.zeros(8000), tone])
+        >>> [(round(a, 1), round(b, 1)) for a, b in give_sound_to_words([(0.0, 0.5), (0.6, 0.8), (1.9, 2.4)], audio)]
+        [(0.0, 0.5), (0.6, 1.0), (1.5, 2.5)]
+    """
+    found = _heard(audio)
+    if found is None or not spans:
+        return list(spans)
+    quiet = found.levels < found.low
+    starts, ends = [start for start, _ in spans], [end for _, end in spans]
+    gaps = list(zip([0.0, *ends], [*starts, len(audio) / SAMPLE_RATE], strict=True))
+    # All sound before the first word is the first word's, and likewise at the end.
+    borders = [gaps[0][0], *((a + b) / 2 for a, b in gaps[1:-1]), gaps[-1][1]]
+    pauses = [_pause(quiet, *gap) or (border, border) for gap, border in zip(gaps, borders, strict=True)]
+    return [
+        (min(start, before), max(end, after))
+        for (start, end), (_, before), (after, _) in zip(spans, pauses[:-1], pauses[1:], strict=True)
+    ]
+
+
+def _pause(quiet: np.ndarray, start: float, end: float) -> Span | None:
+    """Return the pause between two times; None if there is sound all the time.
+
+    Args:
+        quiet: whether each frame is, shape ``(num_frames,)``.
+        start: where the pause may begin, in seconds.
+        end: where it may end.
+    """
+    if start >= end:
+        return start, end
+    first, last = (max(0, math.ceil((time * SAMPLE_RATE - FRAME / 2) / HOP)) for time in (start, end))
+    runs = _runs(quiet[first:last])
+    if not runs:
+        return None
+    long = [run for run in runs if run[1] - run[0] >= MIN_PAUSE * SAMPLE_RATE / HOP]
+    begin, stop = (long[0][0], long[-1][1]) if long else max(runs, key=lambda run: run[1] - run[0])
+    return (
+        _centre(first + begin) if begin else start,
+        _centre(first + stop - 1) if first + stop < last else end,
+    )
+
+
+def _centre(frame: int) -> float:
+    return (frame * HOP + FRAME / 2) / SAMPLE_RATE

@@ -50,7 +50,7 @@ from model_patches.reference.matching import (
     span_times,
     spread,
 )
-from model_patches.reference.silence import pack, unpack_spans
+from model_patches.reference.silence import give_sound_to_words, pack, unpack_spans
 from model_patches.reference.windows import windows
 from model_patches.reference.written import spans_of_written
 
@@ -142,7 +142,8 @@ class WhisperReference(Aligner):
         pieces = alignment_pieces(transcript, units)
         find = self._align if self.mode == "align" else self._place_by_recognition
         found, confidences = find(packed, pieces, language)
-        spans = ordered(unpack_spans(ordered(found, len(packed) / SAMPLE_RATE), regions), len(audio) / SAMPLE_RATE)
+        placed = unpack_spans(ordered(found, len(packed) / SAMPLE_RATE), regions)
+        spans = ordered(give_sound_to_words(placed, audio), len(audio) / SAMPLE_RATE)
         return [
             WordTiming(unit.text, *span, confidence)
             for unit, span, confidence in zip(units, spans, confidences, strict=True)

@@ -564,3 +564,24 @@ def test_the_trained_speech_llm_aligns_and_hears_in_the_harness(work, tmp_path) 
     assert scores["answer_similarity_audio,none"] > 0.4
     (samples,) = tmp_path.glob("results/**/*_samples_real_joe.jsonl")
     assert len(samples.read_text().splitlines()) == 4
+
+
+@pytest.mark.real
+def test_the_full_stops_of_an_abbreviation_take_no_speech_from_the_next_word() -> None:
+    """Whisper base gives the last full stop of `U.S.` up to 0.25 s of what follows."""
+    from parts import default_work
+    from synthesis import VOICES, say, synthesiser
+
+    from alas_metric.document.units import split_units
+    from model_patches.reference.whisper_reference import WhisperReference
+
+    checkpoint = default_work() / "models/whisper-base.pt"
+    if not checkpoint.is_file():
+        pytest.skip(f"there is no {checkpoint}: run `python tools/real_parts/bench.py --output FOLDER` once")
+    reference = WhisperReference(str(checkpoint), device="cpu")
+    voice = VOICES["espeak-us-f2"]
+    sayer = synthesiser(voice, default_work())
+    for text in ("The U.S. president spoke to the press.", "The U.S. economy grew last year."):
+        said = say(voice, sayer, "u", text)
+        words = reference.words(said.samples.astype(np.float32), text, split_units(text))
+        assert [word.start for word in words[1:3]] == pytest.approx([start for _, start, _ in said.words[1:3]], abs=0.1)

@@ -22,7 +22,7 @@ from model_patches.reference.matching import (
     span_times,
     spread,
 )
-from model_patches.reference.silence import pack, speech_regions, unpack_spans
+from model_patches.reference.silence import give_sound_to_words, pack, speech_regions, unpack_spans
 from model_patches.reference.windows import Window, windows
 
 RATE = 16_000
@@ -178,6 +178,48 @@ def test_unpacked_words_keep_their_order_and_lie_in_a_region(times: list[float],
     for start, end in found:
         assert any(a - 1e-9 <= start <= end <= b + 1e-9 for a, b in regions)
     assert [a for a, _ in found] == sorted(a for a, _ in found)
+
+
+# ---- sound that an aligner gave to no word ----
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        # A full stop took sound of the words on both sides, and there is no pause.
+        ([(1.0, 1.3), (1.6, 2.0)], [(1.0, 1.45), (1.45, 2.0)]),
+        # There is one, wherever in the gap it lies.
+        ([(1.0, 1.5), (2.6, 3.0)], [(1.0, 2.0), (2.2, 3.0)]),
+        ([(1.0, 2.1), (2.15, 3.0)], [(1.0, 2.1), (2.15, 3.0)]),
+        # Words that meet or overlap stay.
+        ([(1.0, 1.5), (1.5, 2.0), (2.2, 3.0)], [(1.0, 1.5), (1.5, 2.0), (2.2, 3.0)]),
+        ([(1.0, 1.6), (1.5, 2.0), (2.2, 3.0)], [(1.0, 1.6), (1.5, 2.0), (2.2, 3.0)]),
+        # What is heard between two long pauses, a breath, is no word's.
+        ([(1.0, 2.8), (5.1, 5.5)], [(1.0, 3.0), (5.0, 5.5)]),
+        # All sound before the first word is the first one's.
+        ([(1.7, 2.0), (2.2, 3.0)], [(1.0, 2.0), (2.2, 3.0)]),
+    ],
+)
+def test_sound_between_words_is_theirs(words: list, expected: list) -> None:
+    audio = sound([(1.0, 2.0), (2.2, 3.0), (3.9, 4.1), (5.0, 5.5)], 6.0, -60)
+    found = give_sound_to_words(words, audio[: round((expected[-1][1] + 0.1) * RATE)])
+    np.testing.assert_allclose(found, expected, atol=0.03)
+
+
+def test_in_near_noise_words_meet_in_the_middle() -> None:
+    audio = sound([(1.0, 2.0)], 3.0, -30)
+    assert give_sound_to_words([(0.5, 1.0), (2.0, 2.5)], audio) == [(0.0, 1.5), (1.5, 3.0)]
+
+
+@given(st.lists(st.floats(0.0, 5.0), min_size=1, max_size=12), st.lists(st.floats(0.0, 0.5), min_size=12, max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_no_word_gets_shorter_and_none_reaches_into_another(starts: list[float], lengths: list[float]) -> None:
+    words = [(a, a + length) for a, length in zip(sorted(starts), lengths, strict=False)]
+    found = give_sound_to_words(words, sound([(1.0, 2.0), (2.2, 3.0), (3.9, 4.1)], 6.0, -60))
+    for (start, end), (a, b) in zip(words, found, strict=True):
+        assert 0 <= a <= start <= end <= b <= 6.0
+    for (_, end), (start, _), (_, b), (a, _) in zip(words, words[1:], found, found[1:], strict=False):
+        assert b <= max(a, end) and a >= min(b, start)
 
 
 def test_ordered() -> None:

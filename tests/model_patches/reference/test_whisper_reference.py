@@ -247,6 +247,17 @@ def test_punctuation_takes_no_time_of_its_word(reference: WhisperReference, alig
     np.testing.assert_allclose(spans_of(words), [(0.0, 0.2), (1.8, 2.6)], atol=0.05)
 
 
+@pytest.mark.parametrize(("pause", "meet"), [(None, (1.5, 1.5)), ((1.4, 1.5), (1.4, 1.5))])
+def test_a_full_stop_that_is_no_pause_takes_no_speech(
+    reference: WhisperReference, aligner: EvenAligner, pause: tuple[float, float] | None, meet: tuple[float, float]
+) -> None:
+    speech = [(0.0, 2.0)] if pause is None else [(0.0, pause[0]), (pause[1], 2.0)]
+    words = words_of(reference, bursts(speech, 2.0), "the U.S. spoke")
+    assert aligner.calls[0][0] == [" the", " U", ".S", ".", " spoke"]
+    # Given their shares alone, U.S. ended where the full stop begins and spoke began where it ends.
+    np.testing.assert_allclose(spans_of(words), [(0.0, 0.4), (0.4, meet[0]), (meet[1], 2.0)], atol=0.03)
+
+
 def test_words_have_the_mean_probability_of_their_tokens(reference: WhisperReference, aligner: EvenAligner) -> None:
     aligner.sure = {" yes": 0.5, ",": 0.0, "-known": 0.5}  # of -known two tokens, of well one
     words = words_of(reference, bursts([(0.0, 2.6)], 2.6), "yes, well-known")

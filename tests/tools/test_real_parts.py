@@ -517,6 +517,8 @@ def test_a_manifest_holds_speech_with_its_times_and_the_pipeline_runs_on_it(scri
     assert [Path(command[0]).name for command in made].count("alas") == 2 and "--adapter" in made[0]
     assert f"alas_sbert={tmp_path / 'minilm'}" in run[run.index("--model_args") + 1]
     assert run[run.index("--tasks") + 1].count("real_") == 2
+    *_, several = pipeline.commands(tmp_path, tmp_path / "out", tmp_path / "a.safetensors", 2, ["joe"], processes=2)
+    assert "accelerate launch --cpu --num_processes 2 -m lmms_eval --tasks" in " ".join(several)
 
 
 # The real weights

@@ -1,6 +1,6 @@
 """The plugin on the real speech LLM, as a user runs it: the model's folder, tasks of speech, and ``lmms-eval``.
 
-    python tools/real_parts/pipeline.py OUTPUT [--adapter FILE] [--utterances 12]
+    python tools/real_parts/pipeline.py OUTPUT [--adapter FILE] [--utterances 12] [--processes 2]
 
 Without ``--adapter`` it is the trained one that lies beside this script, so that nobody has to train. Each command is
 printed before it runs. ``OUTPUT`` gets the model's folder, the tasks and the harness's results.
@@ -27,7 +27,9 @@ ADAPTER = HERE / "adapter.safetensors"
 VOICES = ("joe", HUMAN)
 
 
-def commands(work: Path, output: Path, adapter: Path, utterances: int, voices: Sequence[str]) -> list[list[str]]:
+def commands(
+    work: Path, output: Path, adapter: Path, utterances: int, voices: Sequence[str], processes: int = 1
+) -> list[list[str]]:
     """Return what is run, in this order; programs lie beside this Python."""
     programs = Path(sys.executable).parent
     (sbert,) = unpacked("minilm", work)
@@ -49,7 +51,9 @@ def commands(work: Path, output: Path, adapter: Path, utterances: int, voices: S
             [programs / "alas", "new-task", task, "--data", folder / "speech.jsonl", "--output", output, "--force"]
         )
     files = ",".join(str(output / f"{task}.yaml") for task in tasks.values())
-    run = [programs / "lmms-eval", "--tasks", files, "--model", "qwen2_audio", "--batch_size", 1]
+    launch = [programs / "accelerate", "launch", "--cpu", "--num_processes", processes, "-m", "lmms_eval"]
+    run = launch if processes > 1 else [programs / "lmms-eval"]
+    run += ["--tasks", files, "--model", "qwen2_audio", "--batch_size", 1]
     run += ["--model_args", ",".join(f"{name}={value}" for name, value in given.items())]
     run += ["--output_path", output / "results", "--log_samples"]
     return [[str(part) for part in command] for command in [*make, run]]
@@ -61,12 +65,14 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--adapter", type=Path, default=ADAPTER)
     parser.add_argument("--utterances", type=int, default=12, help="of each task")
+    parser.add_argument("--processes", type=int, default=1, help="of the harness, by accelerate launch")
     parser.add_argument("--voices", nargs="+", default=VOICES, help="a task each")
     parser.add_argument("--work", type=Path, default=default_work())
     arguments = parser.parse_args()
     output, work = arguments.output.resolve(), arguments.work.resolve()
     output.mkdir(parents=True, exist_ok=True)
-    for command in commands(work, output, arguments.adapter.resolve(), arguments.utterances, arguments.voices):
+    adapter, chosen = arguments.adapter.resolve(), (arguments.utterances, arguments.voices, arguments.processes)
+    for command in commands(work, output, adapter, *chosen):
         print("$", shlex.join(command), flush=True)
         begun = time.monotonic()
         subprocess.run(command, check=True)

@@ -147,8 +147,9 @@ def verdicts(curves: Mapping[str, Any]) -> dict[str, Any]:
         curves: of every metric of `READ`, see ``layers`` of `aggregate`.
 
     Returns:
-        ``kind``, ``leaning`` and ``clusters``; ``text``, all of it in words; ``because``, value and interval by metric;
-        ``layers``, the kind of each layer 0..L, with too few clusters what it would be.
+        ``kind``, ``leaning`` and ``clusters``; ``text``, all of it in words, and ``detail``, the same without the kind;
+        ``because``, value and interval by metric; ``layers``, the kind of each layer 0..L, with too few clusters what
+        it would be.
     """
     clusters = min(curves[key]["clusters"] for key in READ)
     headline = {key: Estimate(*(curves[key][f"headline{end}"] for end in ("", "_low", "_high"))) for key in READ}
@@ -157,11 +158,13 @@ def verdicts(curves: Mapping[str, Any]) -> dict[str, Any]:
     layers = [verdict(_of_layer(curves, layer), clusters) for layer in range(num_layers)]
     kinds = [each.leaning or each.kind for each in layers]
     because = {key: headline[key] for key in own.because}
+    detail = " ".join(filter(None, [_detail(own, clusters), _numbers(because), _layers(kinds)]))
     return {
         "kind": own.kind,
         "leaning": own.leaning,
         "clusters": clusters,
-        "text": " ".join(filter(None, [_sentence(own, clusters), _numbers(because), _layers(kinds)])),
+        "detail": detail,
+        "text": f"{own.kind.capitalize()}. {detail}",
         "because": {key: vars(estimate) for key, estimate in because.items()},
         "layers": kinds,
     }
@@ -171,18 +174,18 @@ def _of_layer(curves: Mapping[str, Any], layer: int) -> dict[str, Estimate]:
     return {key: Estimate(*(curves[key][part][layer] for part in ("values", "low", "high"))) for key in READ}
 
 
-def _sentence(found: Verdict, clusters: int) -> str:
+def _detail(found: Verdict, clusters: int) -> str:
     if found.kind != CANNOT_TELL:
-        return f"{found.kind.capitalize()}. {_SAYS[found.kind]}"
+        return _SAYS[found.kind]
     if not clusters:
         return (
-            "Cannot tell. No document has all the numbers that decide: did the answer filter keep any, or are the "
-            "records of an older version?"
+            "No document has all the numbers that decide: did the answer filter keep any, or are the records of an "
+            "older version?"
         )
     if clusters < FEW_CLUSTERS:
-        few = f"Cannot tell. {clusters} speakers or documents are too few, {FEW_CLUSTERS} are needed."
+        few = f"{clusters} speakers or documents are too few, {FEW_CLUSTERS} are needed."
         return f'{few} So far it looks like "{found.leaning}": {_SAYS[found.leaning]}' if found.leaning else few
-    return "Cannot tell. A number that decides is missing, or its interval is too wide: more documents are needed."
+    return "A number that decides is missing, or its interval is too wide: more documents are needed."
 
 
 def _numbers(because: Mapping[str, Estimate]) -> str:

@@ -58,8 +58,8 @@ def markdown_summary(
 def _markdown_head(report: Report) -> Iterator[str]:
     run, count = report.run, len(report.documents)
     yield f"# ALAS of {cell(run.model)} on {cell(run.task)}"
-    kind, _, told = report.curves["verdicts"]["text"].partition(". ")
-    yield from ["", f"**{kind}.** {cell(told, longest=10_000)}", ""]
+    verdict = report.curves["verdicts"]
+    yield from ["", f"**{verdict['kind'].capitalize()}.** {cell(verdict['detail'], longest=10_000)}", ""]
     skipped = sum(scores.skipped is not None for scores in report.documents)
     yield (
         f"Run {cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "

@@ -57,14 +57,17 @@ class FirstDocuments:
             size = self._write(folder / name, record, measurement, audio)
             logger.info(f"{self.what} of {record.uid} kept: {size / 1e6:.2f} MB in {folder / name}")
             for path in self._files(folder)[self.count :]:
-                path.unlink(missing_ok=True)
-                audio_file(path).unlink(missing_ok=True)
+                self._remove(path)
         except (OSError, ValueError) as error:
             logger.warning(f"the {self.what} of {record.uid} could not be kept in {folder}: {error}")
 
     def _write(self, path: Path, record: AlignmentRecord, measurement: Measurement, audio: np.ndarray) -> int:
         """Write a document's file and return its size in bytes."""
         raise NotImplementedError
+
+    def _remove(self, path: Path) -> None:
+        """Remove what `_write` wrote of a document."""
+        path.unlink(missing_ok=True)
 
     def report_missing(self, task: str, from_journal: int) -> None:
         """Say so where documents of a task have no file because the journal already held their records."""
@@ -103,6 +106,10 @@ class Dumps(FirstDocuments):
         if self.audio:  # first: whoever removes a dump removes its speech too
             write_audio(audio_file(path), audio)
         return write_dump(path, record, measurement.similarity, audio)
+
+    def _remove(self, path: Path) -> None:
+        super()._remove(path)
+        audio_file(path).unlink(missing_ok=True)  # another process may have written it with speech
 
 
 class StateFiles(FirstDocuments):

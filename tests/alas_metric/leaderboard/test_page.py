@@ -55,7 +55,12 @@ def make_entry(quality: float | None, depth: int = 4) -> dict[str, Any]:
         "num_layers": depth,
         "signature": f"alas|form:std|ref:words|layers:1-{depth}|n:24",
         "layers": {key: curve(0.1 * ("centred" in key)) for key in keys}
-        | {"verdicts": {"text": "Aligned. Where a <word> is spoken. It rests on alas_skill 0.80 (0.70 to 0.90)."}},
+        | {
+            "verdicts": {
+                "kind": "aligned",
+                "detail": "Where a <word> is spoken. It rests on alas_skill 0.80 (0.70 to 0.90).",
+            }
+        },
         "provenance": {"reference": "whisper:large-v3:align", "data": None, "lmms-eval-alas": "0.1.0"},
         "command": "python -m lmms_eval --model qwen2_audio --tasks t",
     }

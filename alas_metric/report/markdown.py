@@ -158,7 +158,8 @@ def _markdown_lens(drawn: Mapping[str, str], lenses: Mapping[str, str]) -> Itera
     curves = {f"{name}.png": drawn[name] for name in ("layers_lens_recall", "layers_lens_evidence") if name in drawn}
     yield from ["", *_grid(curves)] if curves else []
     for uid, name in lenses.items():
-        yield from ["", f"**{cell(uid)}** ([as a table]({VIEW}{address(uid, None)}))", "", _image(name, f"What the audio of {uid} reads as in each layer")]
+        yield from ["", f"**{cell(uid)}** ([as a table]({VIEW}{address(uid, None)}))", ""]
+        yield _image(name, f"What the audio of {uid} reads as in each layer")
 
 
 def _markdown_documents(report: Report, pictures: Mapping[str, str]) -> Iterator[str]:

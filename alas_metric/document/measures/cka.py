@@ -17,6 +17,7 @@ each other is left in it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -71,12 +72,14 @@ def beyond(grams: np.ndarray, words: Sequence[str]) -> np.ndarray:
     Returns:
         Shape ``(..., M, M)``.
     """
+    return position.beyond_position(grams, _same_words(tuple(words))) / len(words)
+
+
+@lru_cache(maxsize=4)
+def _same_words(words: tuple[str, ...]) -> np.ndarray | None:
+    """Return what is left of the matrix that is 1 where words are equal, None where each stands once."""
     spelt = np.array(["".join(filter(str.isalnum, word.casefold())) or word for word in words])
-    equal = spelt[:, None] == spelt
-    if equal.sum() == len(words):
-        return position.beyond_position(grams) / len(words)
-    whole = np.concatenate([grams, np.broadcast_to(equal, (*grams.shape[:-3], 1, *equal.shape))], axis=-3)
-    return position.without(position.beyond_position(whole)) / len(words)
+    return position.left_of(spelt[:, None] == spelt)
 
 
 def hsic(grams: npt.ArrayLike) -> np.ndarray:

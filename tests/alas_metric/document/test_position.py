@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alas_metric.document.position import FEWEST, beyond_position, without
+from alas_metric.document.position import FEWEST, beyond_position, left_of
 
 counts, seeds = st.integers(FEWEST, 14), st.integers(0, 99)
 
@@ -61,11 +61,16 @@ def test_stationary_sequences_with_trends_have_nothing_in_common_in_the_mean() -
 
 
 @given(counts, seeds)
-def test_without_is_a_projection(count: int, seed: int) -> None:
-    left = np.random.default_rng(seed).normal(size=(3, count))
-    rest = left[:2] - np.outer(left[:2] @ left[2], left[2]) / (left[2] @ left[2])
-    np.testing.assert_allclose(without(left @ left.T), rest @ rest.T, atol=1e-9)
+def test_another_matrix_is_taken_out_in_the_same_way(count: int, seed: int) -> None:
+    values, [other] = grams(count, seed), grams(count, seed + 100, 2)[:1]
+    *left, out = plainly(np.stack([*values, other]))
+    rest = np.stack([each - out * (each @ out) / (out @ out) for each in left])
+    np.testing.assert_allclose(
+        beyond_position(values, left_of(other)), rest @ rest.T, rtol=1e-7, atol=1e-9 * (values**2).sum()
+    )
 
 
-def test_nothing_to_take_out() -> None:
-    assert without(np.diag([2.0, 1.0, 0.0])).tolist() == [[2, 0], [0, 1]]
+@given(counts, seeds)
+def test_of_trend_and_distance_nothing_is_left(count: int, seed: int) -> None:
+    places = np.random.default_rng(seed).normal(size=3) @ np.arange(count) ** np.arange(3)[:, None] / count**2
+    assert left_of(np.eye(count) + np.outer(places, places)) is None

@@ -9,9 +9,10 @@ import numpy as np
 from run_folders import DATE, write_run
 
 from alas_metric import AlignmentRecord, WordTiming, reference_path, score_pair
+from alas_metric.corpus.selection import Selection
 from alas_metric.document.lens_table import LensTable
 from alas_metric.results.dumps import audio_file, dump_folder, dump_name, write_audio, write_dump
-from alas_metric.results.runs import find_runs, read_documents
+from alas_metric.results.runs import every_record, find_runs, read_documents
 from alas_metric.viewer.reading import ViewedRun, view_run
 
 SECONDS = 0.04
@@ -96,7 +97,9 @@ def write_viewed_run(folder: Path, noise: float = 0.3, num_layers: int = 4) -> P
 def viewed(folder: Path, runs: int = 1, only: Collection[str] | None = None, reference: str | None = None) -> ViewedRun:
     """Return what a page shows of the only run in a folder."""
     [run] = find_runs(folder)
-    return view_run(run, read_documents(run, reference).documents, reference=reference, runs=runs, only=only)
+    selection = Selection(reference=reference)
+    records = None if only is None else [record for record in every_record(run) if record.uid in only]
+    return view_run(run, read_documents(run, selection).documents, selection, runs, records)
 
 
 def answers(uid: str) -> dict:

@@ -62,7 +62,7 @@ def beyond_position(grams: npt.ArrayLike, other: np.ndarray | None = None) -> np
 
     Example:
         >>> near = np.exp(-np.abs(np.subtract.outer(np.arange(8), np.arange(8))))
-        >>> abs(beyond_position([near, np.outer(range(8), range(8))])).max() < 1e-12
+        >>> bool(abs(beyond_position([near, np.outer(range(8), range(8))])).max() < 1e-12)
         True
     """
     values = np.asarray(grams, np.float64)

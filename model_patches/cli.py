@@ -13,8 +13,7 @@ from rich.table import Table
 
 from alas_metric.commands.terminal import console, show_table
 from alas_metric.errors import FatalError
-from model_patches.doctor import command as doctor
-from model_patches.registry import FAMILIES, Family
+from model_patches.registry import FAMILIES, MODEL_IDS, Family
 
 if TYPE_CHECKING:
     from model_patches.checking import Finding
@@ -23,7 +22,7 @@ _COLOURS = {"passed": "green", "failed": "bold red", "not applicable": "yellow"}
 
 
 def add_parsers(subparsers: Any) -> None:
-    """Add the subcommand; it sets ``func``, which takes the arguments and returns the exit status."""
+    """Add the subcommands; each sets ``func``, which takes the arguments and returns the exit status."""
     models = subparsers.add_parser(
         "models",
         help="list the model ids, what each reads and whether its packages are installed; --check tries a checkpoint",
@@ -39,7 +38,25 @@ def add_parsers(subparsers: Any) -> None:
     models.add_argument("--dtype", metavar="DTYPE", help="float32, bfloat16 or float16 (default: the checkpoint's)")
     models.add_argument("--peft", metavar="PATH_OR_ID", help="an adapter of peft on top")
     models.set_defaults(func=run_models)
-    doctor.add_parser(subparsers)
+    doctor = subparsers.add_parser(
+        "doctor",
+        help="say what a run needs and whether it is there, before anything is downloaded or loaded",
+        description="Look at versions, device, memory, disk and hub, and at the data and weights of the tasks and the "
+        "model that are named. Exit status 1 if something is missing.",
+    )
+    doctor.add_argument("--tasks", metavar="A,B,...", help="as for lmms-eval: names, or YAML files")
+    doctor.add_argument("--model", metavar="ID", help=f"as for lmms-eval: {', '.join(MODEL_IDS)}")
+    doctor.add_argument("--model_args", default="", metavar="NAME=VALUE,...", help="as for lmms-eval")
+    doctor.add_argument("--device", help="as for lmms-eval")
+    doctor.set_defaults(func=run_doctor)
+
+
+def run_doctor(args: argparse.Namespace) -> int:
+    """Print what a run needs; return 1 if something is missing."""
+    # Here, since it loads torch and Whisper, for which no other command of ``alas`` should wait.
+    from model_patches.doctor.command import run
+
+    return run(args)
 
 
 def run_models(args: argparse.Namespace) -> int:

@@ -38,7 +38,15 @@ def pytest_configure() -> None:
         raise pytest.UsageError("\n".join(["the tests need other packages:", *problems]))
 
 
-LONGEST_FIRST = ("test_command_line", "test_harness_options", "test_whisper_reference", "test_session")
+LONGEST_FIRST = (
+    "test_command_line",
+    "test_harness_options",
+    "test_families",
+    "test_run_report",
+    "test_fuzz_folders",
+    "test_whisper_reference",
+    "test_session",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

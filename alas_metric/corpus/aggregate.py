@@ -18,7 +18,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from alas_metric.corpus.answer_filter import THRESHOLD, kept
 from alas_metric.corpus.best_layer import best_layer
@@ -383,6 +382,9 @@ def _mcnemar_value(_: str, items: Sequence[Item]) -> float | None:
     discordant = [gap > 0 for gap in gaps if gap]
     if not discordant:
         return 1.0 if gaps else None
+    # Here, since it takes long and few tasks need it.
+    from scipy.stats import binomtest
+
     return float(binomtest(sum(discordant), len(discordant)).pvalue)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtr, stdtrit  # scipy.stats, which has them too, takes longer to import than all of ours
 
 from alas_metric.corpus.layers import Item, column_table, evaluate, items_entering
 from alas_metric.document.metric import Sums
@@ -181,4 +181,4 @@ def expanded_tail(clusters: int) -> float:
     """
     if clusters < 2:
         return 0.0
-    return float(100 * norm.sf(math.sqrt(clusters / (clusters - 1)) * t.isf(0.025, clusters - 1)))
+    return float(100 * ndtr(math.sqrt(clusters / (clusters - 1)) * stdtrit(clusters - 1, 0.025)))

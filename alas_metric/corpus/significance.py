@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtr
 
 from alas_metric.corpus.aggregate import layer_items, layer_samples, layer_values
 from alas_metric.corpus.answer_filter import THRESHOLD
@@ -203,10 +203,10 @@ def p_value(samples: np.ndarray, clusters: int) -> float | None:
     if not defined.size or clusters < 2:
         return None
     rarer = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
-    errors = float(norm.isf(min(0.5, (rarer + 1) / (defined.size + 1))))
+    errors = float(-ndtri(min(0.5, (rarer + 1) / (defined.size + 1))))
     if not rarer:
         errors = max(errors, abs(float(defined.mean())) / max(float(defined.std()), np.finfo(float).tiny))
-    return float(2 * t.sf(errors * math.sqrt((clusters - 1) / clusters), clusters - 1))
+    return float(2 * stdtr(clusters - 1, -errors * math.sqrt((clusters - 1) / clusters)))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

@@ -190,7 +190,10 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg", "pd
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = [stem.with_name(f"{stem.name}.{ending}") for ending in formats]
+    layout = figure.get_layout_engine()
     with styled():
         for path in paths:
             figure.savefig(path, dpi=300, metadata=_NO_DATE.get(path.suffix))
+            figure.set_layout_engine(None)  # its parts stay where they are: finding that out takes as long as drawing
+    figure.set_layout_engine(layout)
     return paths

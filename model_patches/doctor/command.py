@@ -1,4 +1,4 @@
-"""``alas doctor``, a subcommand of the console script ``alas``."""
+"""What ``alas doctor`` does; its options are in `model_patches.cli`, which loads this with its first use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import json
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -22,21 +21,6 @@ from model_patches.registry import FAMILIES, MODEL_IDS, Family
 from model_patches.run.options import PREFIX
 
 _STYLES = {State.THERE: "green", State.REACHABLE: "cyan", State.NOTE: "yellow", State.MISSING: "bold red"}
-
-
-def add_parser(subparsers: Any) -> None:
-    """Add the subcommand; it sets ``func``, which takes the arguments and returns the exit status."""
-    doctor = subparsers.add_parser(
-        "doctor",
-        help="say what a run needs and whether it is there, before anything is downloaded or loaded",
-        description="Look at versions, device, memory, disk and hub, and at the data and weights of the tasks and the "
-        "model that are named. Exit status 1 if something is missing.",
-    )
-    doctor.add_argument("--tasks", metavar="A,B,...", help="as for lmms-eval: names, or YAML files")
-    doctor.add_argument("--model", metavar="ID", help=f"as for lmms-eval: {', '.join(MODEL_IDS)}")
-    doctor.add_argument("--model_args", default="", metavar="NAME=VALUE,...", help="as for lmms-eval")
-    doctor.add_argument("--device", help="as for lmms-eval")
-    doctor.set_defaults(func=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

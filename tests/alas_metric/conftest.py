@@ -16,6 +16,19 @@ settings.register_profile("few", max_examples=30, deadline=None, derandomize=Tru
 settings.load_profile("few")
 
 SECONDS = 0.04
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_pdf(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Write PDFs without whole fonts, whose choice of glyphs takes a third of saving; the tests of figures do not."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.parent.name != "figures":
+            from alas_metric.figures import style
+
+            patch.setitem(style._SETTINGS, "pdf.fonttype", 3)
+        yield
+
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tiny_speech_llm import train_bpe
 
-from tiny_families.parts import save, text_sizes, whisper_extractor
+from tiny_families.parts import AUDIO, save, text_sizes, whisper_extractor
 
 _CONTROL_TOKENS = (
     "<unk> <s> </s> [INST] [/INST] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_RESULTS] [/TOOL_RESULTS] [TOOL_CALLS] "
@@ -61,9 +61,8 @@ def make_voxtral(folder: Path) -> Path:
 
     tokenizer = MistralCommonBackend(write_tekken(folder / "tekken.json"))
     # Four of the encoder's positions, side by side, are one of the language model's: 4 x 16 = 64.
-    audio = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config = VoxtralConfig(
-        audio_config={"model_type": "voxtral_encoder", "num_mel_bins": 128, **audio},
+        audio_config={"model_type": "voxtral_encoder", "num_mel_bins": 128, **AUDIO, "intermediate_size": 64},
         text_config=text_sizes(len(tokenizer), "llama", head_dim=8),
         audio_token_id=24,
     )

@@ -4,40 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tiny_families.parts import CHATML, FLAMINGO, save, text_sizes, tokenizer_with, whisper_extractor
+from tiny_families.parts import AUDIO, CHATML, FLAMINGO, save, text_sizes, tokenizer_with, whisper_extractor
 
 
 def make_audio_flamingo_3(folder: Path) -> Path:
     """``nvidia/audio-flamingo-3-hf``."""
-    from transformers import AudioFlamingo3Config, AudioFlamingo3ForConditionalGeneration, AudioFlamingo3Processor
-
-    tokenizer = tokenizer_with(["<sound>"])
-    audio = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    config = AudioFlamingo3Config(
-        audio_config={"model_type": "audioflamingo3_encoder", "num_mel_bins": 128, **audio},
-        text_config=text_sizes(len(tokenizer)),
-        audio_token_id=tokenizer.convert_tokens_to_ids("<sound>"),
-    )
-    processor = AudioFlamingo3Processor(whisper_extractor(), tokenizer, chat_template=FLAMINGO)
-    return save(folder, AudioFlamingo3ForConditionalGeneration(config), processor)
+    return _make_flamingo(folder, "AudioFlamingo3", {"audio_token_id": "<sound>"})
 
 
 def make_music_flamingo(folder: Path) -> Path:
     """``nvidia/music-flamingo-hf``."""
-    from transformers import MusicFlamingoConfig, MusicFlamingoForConditionalGeneration, MusicFlamingoProcessor
+    around = {"audio_bos_token_id": "<|sound_bos|>", "audio_eos_token_id": "<|sound_eos|>"}
+    return _make_flamingo(folder, "MusicFlamingo", {"audio_token_id": "<sound>", **around})
 
-    tokenizer = tokenizer_with(["<sound>", "<|sound_bos|>", "<|sound_eos|>"])
-    audio = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    index = tokenizer.convert_tokens_to_ids
-    config = MusicFlamingoConfig(
-        audio_config={"model_type": "audioflamingo3_encoder", "num_mel_bins": 128, **audio},
+
+def _make_flamingo(folder: Path, name: str, tokens: dict[str, str]) -> Path:
+    """Save a checkpoint of the classes of this name, with the special tokens that its configuration names."""
+    import transformers as t
+
+    tokenizer = tokenizer_with(list(tokens.values()))
+    config = getattr(t, f"{name}Config")(
+        audio_config={"model_type": "audioflamingo3_encoder", "num_mel_bins": 128, **AUDIO},
         text_config=text_sizes(len(tokenizer)),
-        audio_token_id=index("<sound>"),
-        audio_bos_token_id=index("<|sound_bos|>"),
-        audio_eos_token_id=index("<|sound_eos|>"),
+        **{key: tokenizer.convert_tokens_to_ids(token) for key, token in tokens.items()},
     )
-    processor = MusicFlamingoProcessor(whisper_extractor(), tokenizer, chat_template=FLAMINGO)
-    return save(folder, MusicFlamingoForConditionalGeneration(config), processor)
+    processor = getattr(t, f"{name}Processor")(whisper_extractor(), tokenizer, chat_template=FLAMINGO)
+    return save(folder, getattr(t, f"{name}ForConditionalGeneration")(config), processor)
 
 
 # Thinking is on unless the template is told otherwise, as in the published ones.
@@ -75,21 +67,19 @@ def make_nemotron_h_omni(folder: Path) -> Path:
 
     tokenizer = tokenizer_with(["<image>", "<video>", "<so_embedding>", "<so_start>", "<so_end>", "<img>", "</img>"])
     index = tokenizer.convert_tokens_to_ids
-    small = {"hidden_size": 16, "num_attention_heads": 2}
     config = t.NemotronH_Omni_Reasoning_V3_Config(
         text_config={**_HYBRID, "vocab_size": len(tokenizer)},
         audio_config={
-            **small,
-            "num_hidden_layers": 2,
-            "intermediate_size": 32,
+            **AUDIO,
             "subsampling_conv_channels": 8,
             "num_mel_bins": 128,
             "projection_hidden_size": 16,
             "projection_bias": False,
         },
         vision_config={
-            **small,
             "model_type": "radio",
+            "hidden_size": 16,
+            "num_attention_heads": 2,
             "num_hidden_layers": 1,
             "video_temporal_patch_size": 2,
             "max_img_size": 64,
@@ -115,10 +105,9 @@ def make_nemotron3_5_transcribe(folder: Path) -> Path:
     import transformers as t
 
     tokenizer = tokenizer_with(["<|audio|>"])
-    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     diarization = {
         "model_type": "nemotron3_diarization",
-        "audio_config": small,
+        "audio_config": {**AUDIO},
         "head_config": {"hidden_size": 8, "audio_hidden_size": 16, "num_speakers": 2},
         "streaming_config": {"num_speakers": 2, "speaker_cache_length": 188},
         "chunk_length": 500,
@@ -126,9 +115,9 @@ def make_nemotron3_5_transcribe(folder: Path) -> Path:
         "chunk_right_context": 50,
     }
     config = t.Nemotron3_5TranscribeConfig(
-        audio_config={"asr_config": small, "diarization_config": diarization},
+        audio_config={"asr_config": {**AUDIO}, "diarization_config": diarization},
         text_config={**_HYBRID, "vocab_size": len(tokenizer) - 1},
-        word_timestamp_config={**small, "vocab_size": 11, "blank_token_id": 10},
+        word_timestamp_config={**AUDIO, "vocab_size": 11, "blank_token_id": 10},
         audio_token_id=tokenizer.convert_tokens_to_ids("<|audio|>"),
     )
     processor = t.Nemotron3_5TranscribeProcessor(

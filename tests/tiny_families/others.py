@@ -7,80 +7,67 @@ from typing import Any
 
 import torch
 
-from tiny_families.parts import CHATML, TEXT_ONLY, save, text_sizes, tokenizer_with, whisper_extractor
+from tiny_families.parts import AUDIO, CHATML, TEXT_ONLY, save, text_sizes, tokenizer_with, whisper_extractor
 
 
 def make_glmasr(folder: Path) -> Path:
     """``zai-org/GLM-ASR-Nano-2512``."""
-    from transformers import GlmAsrConfig, GlmAsrForConditionalGeneration, GlmAsrProcessor
+    import transformers as t
 
     tokenizer = tokenizer_with(["<|pad|>", "<|begin_of_audio|>", "<|end_of_audio|>"])
-    audio = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    config = GlmAsrConfig(
-        audio_config={"model_type": "glmasr_encoder", "num_mel_bins": 128, **audio},
+    config = t.GlmAsrConfig(
+        audio_config={"model_type": "glmasr_encoder", "num_mel_bins": 128, **AUDIO, "intermediate_size": 64},
         text_config=text_sizes(len(tokenizer), "llama"),
         audio_token_id=tokenizer.convert_tokens_to_ids("<|pad|>"),
     )
     template = CHATML.format(system="", audio="<|begin_of_audio|><|pad|><|end_of_audio|>")
-    processor = GlmAsrProcessor(whisper_extractor(), tokenizer, chat_template=template)
-    return save(folder, GlmAsrForConditionalGeneration(config), processor)
+    processor = t.GlmAsrProcessor(whisper_extractor(), tokenizer, chat_template=template)
+    return save(folder, t.GlmAsrForConditionalGeneration(config), processor)
 
 
 def make_fun_asr_nano(folder: Path) -> Path:
     """``FunAudioLLM/Fun-ASR-Nano-2512`` as converted for transformers."""
-    from transformers import (
-        FunAsrNanoConfig,
-        FunAsrNanoFeatureExtractor,
-        FunAsrNanoForConditionalGeneration,
-        FunAsrNanoProcessor,
-    )
+    import transformers as t
 
     tokenizer = tokenizer_with(["<|object_ref_start|>"])
     small = {"num_attention_heads": 2, "intermediate_size": 32, "num_hidden_layers": 1}
-    config = FunAsrNanoConfig(
+    config = t.FunAsrNanoConfig(
         audio_config={"hidden_size": 16, **small, "num_hidden_layers": 2, "num_timestamp_prediction_layers": 1},
         adaptor_config={"hidden_size": 32, **small, "intermediate_size": 8, "projector_hidden_size": 32},
         text_config=text_sizes(len(tokenizer), "qwen3", head_dim=8),
         audio_token_id=tokenizer.convert_tokens_to_ids("<|object_ref_start|>"),
     )
     template = CHATML.format(system="", audio="<|object_ref_start|>")
-    processor = FunAsrNanoProcessor(FunAsrNanoFeatureExtractor(), tokenizer, chat_template=template)
-    return save(folder, FunAsrNanoForConditionalGeneration(config), processor)
+    processor = t.FunAsrNanoProcessor(t.FunAsrNanoFeatureExtractor(), tokenizer, chat_template=template)
+    return save(folder, t.FunAsrNanoForConditionalGeneration(config), processor)
 
 
 def make_moss_transcribe_diarize(folder: Path) -> Path:
     """MOSS-Transcribe-Diarize, whose processor writes the time between the positions every 2 s."""
-    import transformers
+    import transformers as t
 
     tokenizer = tokenizer_with(["<|audio_pad|>", "<|audio_start|>", "<|audio_end|>"])
-    audio = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    config = transformers.MossTranscribeDiarizeConfig(
-        audio_config=audio,
+    config = t.MossTranscribeDiarizeConfig(
+        audio_config={**AUDIO},
         text_config=text_sizes(len(tokenizer), "qwen3", head_dim=8),
         audio_token_id=tokenizer.convert_tokens_to_ids("<|audio_pad|>"),
     )
     template = CHATML.format(system="", audio="<|audio_start|><|audio_pad|><|audio_end|>")
-    extractor = transformers.MossTranscribeDiarizeFeatureExtractor()
-    processor = transformers.MossTranscribeDiarizeProcessor(extractor, tokenizer, chat_template=template)
-    return save(folder, transformers.MossTranscribeDiarizeForConditionalGeneration(config), processor)
+    extractor = t.MossTranscribeDiarizeFeatureExtractor()
+    processor = t.MossTranscribeDiarizeProcessor(extractor, tokenizer, chat_template=template)
+    return save(folder, t.MossTranscribeDiarizeForConditionalGeneration(config), processor)
 
 
 def make_phi4_multimodal(folder: Path) -> Path:
     """``microsoft/Phi-4-multimodal-instruct``."""
-    from transformers import (
-        Phi4MultimodalConfig,
-        Phi4MultimodalFeatureExtractor,
-        Phi4MultimodalForCausalLM,
-        Phi4MultimodalImageProcessor,
-        Phi4MultimodalProcessor,
-    )
+    import transformers as t
 
     named = {"image_token": "<|endoftext10|>", "audio_token": "<|endoftext11|>"}
     tokenizer = tokenizer_with(list(named.values()), named)
     index = tokenizer.convert_tokens_to_ids
     sizes = text_sizes(len(tokenizer))
     del sizes["model_type"]
-    config = Phi4MultimodalConfig(
+    config = t.Phi4MultimodalConfig(
         **sizes,
         audio_config={
             "hidden_size": 16,
@@ -104,8 +91,8 @@ def make_phi4_multimodal(folder: Path) -> Path:
         pad_token_id=tokenizer.pad_token_id,
     )
     tokenizer.chat_template = TEXT_ONLY
-    processor = Phi4MultimodalProcessor(Phi4MultimodalImageProcessor(), Phi4MultimodalFeatureExtractor(), tokenizer)
-    return save(folder, Phi4MultimodalForCausalLM(config), processor)
+    extractors = (t.Phi4MultimodalImageProcessor(), t.Phi4MultimodalFeatureExtractor())
+    return save(folder, t.Phi4MultimodalForCausalLM(config), t.Phi4MultimodalProcessor(*extractors, tokenizer))
 
 
 def make_dots3_note(folder: Path) -> Path:
@@ -147,10 +134,7 @@ def make_dots3_note(folder: Path) -> Path:
             "adapter_out_dim": 32,
         },
         audio_config={
-            "hidden_size": 16,
-            "intermediate_size": 32,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
+            **AUDIO,
             "downsample_hidden_size": 8,
             "adapter_input_size": 16,
             "adapter_out_dim": 32,
@@ -317,11 +301,8 @@ def make_omniasr(folder: Path) -> Path:
     config = t.OmniASRConfig(
         audio_config={
             "model_type": "omniasr_audio",
-            "hidden_size": 16,
+            **AUDIO,
             "conv_dim": [8] * 7,
-            "num_attention_heads": 2,
-            "num_hidden_layers": 2,
-            "intermediate_size": 32,
             "num_conv_pos_embeddings": 16,
             "num_conv_pos_embedding_groups": 2,
         },

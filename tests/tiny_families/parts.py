@@ -41,6 +41,9 @@ TEXT_ONLY = (
 
 
 ENCODER = {"encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 32, "d_model": 16}
+"""Sizes of a small audio encoder, by Whisper's names."""
+AUDIO = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+"""The same, by most others'."""
 
 
 def text_sizes(vocab_size: int, model_type: str = "qwen2", **more: Any) -> dict[str, Any]:

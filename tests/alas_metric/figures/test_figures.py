@@ -93,6 +93,7 @@ def test_words_that_mean_something_to_the_drawing(dump, tmp_path: Path, words: l
     png, svg, pdf = save(figure, tmp_path / "deep" / "p")
     assert png.read_bytes()[:4] == b"\x89PNG" and ET.parse(svg).getroot().tag.endswith("svg")
     assert pdf.read_bytes()[:5] == b"%PDF-"
+    assert b"/FontFile2" in pdf.read_bytes(), "the fonts are to be embedded as they are"
 
 
 def test_the_picture_says_what_it_is_of_and_the_waveform_what_is_said(dump) -> None:

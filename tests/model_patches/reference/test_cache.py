@@ -148,19 +148,30 @@ def run_python(code: str, *arguments: str) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, "-c", code, *arguments], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_many_processes_write_one_key(cache: AlignmentCache) -> None:
+    """Eight processes, of one that has imported what they need: an interpreter for each would take most of the time."""
     code = """
-import sys
+import os, sys
 from model_patches.reference.cache import AlignmentCache
-cache, key = AlignmentCache(sys.argv[1]), sys.argv[2]
-for i in range(100):
-    cache.put(key, {"words": [["x" * 2000, i, i]]})
-    read = cache.get(key)  # another's entry or ours, but always a whole one
-    assert read is not None and read["words"][0][0] == "x" * 2000
+key = sys.argv[2]
+children = []
+for _ in range(8):
+    if (child := os.fork()) == 0:
+        cache = AlignmentCache(sys.argv[1])
+        for i in range(100):
+            cache.put(key, {"words": [["x" * 2000, i, i]]})
+            read = cache.get(key)  # another's entry or ours, but always a whole one
+            if read is None or read["words"][0][0] != "x" * 2000:
+                os._exit(1)
+        os._exit(0)
+    children.append(child)
+print([os.waitpid(child, 0)[1] for child in children])
 """
     key = make_key(cache)
-    processes = [run_python(code, str(cache.folder), key) for _ in range(8)]
-    assert [process.wait() for process in processes] == [0] * 8
+    process = run_python(code, str(cache.folder), key)
+    assert process.stdout is not None and process.stdout.read().strip() == str([0] * 8)
+    assert process.wait() == 0
     assert cache.get(key) is not None
     assert [path.name for path in cache.folder.rglob("*") if path.is_file()] == [f"{key}.json"]
 

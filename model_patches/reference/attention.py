@@ -5,10 +5,10 @@ place lies differs from head to head: all over the word that is predicted, or, i
 border with the word before. So there are two readings of a row: where it takes over from the row before (on the best
 monotone path), and where it looks most. For a head of the first kind the first is right. For one of the second kind it
 is too early, since rows take over half way between the places they look at, so that short words come out too long and
-long ones too short; there the second is right. How far from the first to the second a token begins, the head's `lag`, is
-measured once for each checkpoint on speech with exact times, which tells at the same time which heads follow the speech
-at all (`choose_heads`). Averaging heads of all kinds, as the known sets of "alignment heads" do, gives borders that are
-late by 70 to 100 ms in small checkpoints.
+long ones too short; there the second is right. How far from the first to the second a token begins, the head's `lag`,
+is measured once for each checkpoint on speech with exact times, which tells at the same time which heads follow the
+speech at all (`choose_heads`). Averaging heads of all kinds, as the known sets of "alignment heads" do, gives borders
+that are late by 70 to 100 ms in small checkpoints.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class Reading:
     """What a decoder that is given a text says of it.
 
     Args:
-        starts: the frames from which the row that predicts a token, or the end, is ahead of the row before, and at which
-            it is highest; shape ``(num_heads, 2, num_tokens + 1)``. Frames are counted from 0.
+        starts: the frame on which the row that predicts a token, or the end, takes over from the row before, and the
+            one at which it is highest; shape ``(num_heads, 2, num_tokens + 1)``. Frames are counted from 0.
         probabilities: of each token given those before it, shape ``(num_tokens,)``.
     """
 
@@ -120,8 +120,8 @@ def _starts(scores: torch.Tensor) -> np.ndarray:
     """Return where tokens begin by both readings, shape ``(heads, 2, num_tokens + 1)``, see `Reading`.
 
     Args:
-        scores: before the softmax, shape ``(heads, num_tokens + 2, frames)``; the first row predicts the first token, the
-            last but one the end.
+        scores: before the softmax, shape ``(heads, num_tokens + 2, frames)``; the first row predicts the first token,
+            the last but one the end.
     """
     weights = scores.float().softmax(dim=-1)
     std, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)

@@ -37,6 +37,8 @@ CLEAR_DB = 20.0
 VOICED_DB = 15.0
 """The same in the band of voices: with less nothing is cut."""
 
+MAX_TAKEN = 0.5
+"""Seconds that a full stop or comma takes of a word at most; sound further off is speech that no word stands for."""
 MIN_WORD = 0.02
 """Seconds that a word lasts at least; what is shorter was pushed to the edge of its region."""
 
@@ -237,8 +239,9 @@ def give_sound_to_words(spans: Sequence[Span], audio: np.ndarray) -> list[Span]:
         audio: samples, shape ``(num_samples,)``.
 
     Returns:
-        (start, end) of each, none shorter than before: of the time between two words what is left is the longest stretch
-        that is quiet, or all from the first to the last of at least `MIN_PAUSE`; where nothing is, they meet in the middle.
+        (start, end) of each, none shorter than before. What is left of the time between two words is the longest
+        stretch that is quiet, or all from the first to the last of at least `MIN_PAUSE`; where nothing is quiet, they
+        meet in the middle. None grows by more than `MAX_TAKEN`.
 
     Example:
         >>> tone = np.sin(np.arange(16000) * 0.3)
@@ -256,7 +259,7 @@ def give_sound_to_words(spans: Sequence[Span], audio: np.ndarray) -> list[Span]:
     borders = [gaps[0][0], *((a + b) / 2 for a, b in gaps[1:-1]), gaps[-1][1]]
     pauses = [_pause(quiet, *gap) or (border, border) for gap, border in zip(gaps, borders, strict=True)]
     return [
-        (min(start, before), max(end, after))
+        (min(start, max(before, start - MAX_TAKEN)), max(end, min(after, end + MAX_TAKEN)))
         for (start, end), (_, before), (after, _) in zip(spans, pauses[:-1], pauses[1:], strict=True)
     ]
 

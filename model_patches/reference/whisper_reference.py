@@ -143,7 +143,9 @@ class WhisperReference(Aligner):
         find = self._align if self.mode == "align" else self._place_by_recognition
         found, confidences = find(packed, pieces, language)
         placed = unpack_spans(ordered(found, len(packed) / SAMPLE_RATE), regions)
-        spans = ordered(give_sound_to_words(placed, audio), len(audio) / SAMPLE_RATE)
+        if self.mode == "align":  # what is recognised may hold words that the transcript has not
+            placed = give_sound_to_words(placed, audio)
+        spans = ordered(placed, len(audio) / SAMPLE_RATE)
         return [
             WordTiming(unit.text, *span, confidence)
             for unit, span, confidence in zip(units, spans, confidences, strict=True)

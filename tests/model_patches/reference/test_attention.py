@@ -6,9 +6,9 @@ import torch
 
 from model_patches.reference import attention
 
-BORDERS = np.array([0, 10, 16, 70, 76, 120, 128, 190, 200])
+BORDERS = np.array([0, 20, 40, 100, 120, 180, 200, 260, 280])
 """Frames at which tokens of very different lengths begin, and the end."""
-NUM_FRAMES = 220
+NUM_FRAMES = 300
 
 
 def scores_of(looks: np.ndarray, width: float) -> torch.Tensor:
@@ -28,7 +28,7 @@ def covering() -> torch.Tensor:
 
 def both_heads() -> np.ndarray:
     """Return the readings of a head of each kind, shape ``(2, 2, num_tokens + 1)``."""
-    return np.concatenate([attention._starts(scores_of(BORDERS, 5.0)), attention._starts(covering())])
+    return np.concatenate([attention._starts(scores_of(BORDERS, 6.0)), attention._starts(covering())])
 
 
 def test_a_head_that_looks_at_borders_is_read_by_its_peaks_another_by_its_rows() -> None:
@@ -37,12 +37,12 @@ def test_a_head_that_looks_at_borders_is_read_by_its_peaks_another_by_its_rows()
     borders = readings[:, :, 1:-1] * attention.FRAME_SECONDS
     heads, left = attention.choose_heads(borders, truth, [(0, 0), (0, 1)], 2)
     lags = {head.head: head.lag for head in heads}
-    assert lags == {0: pytest.approx(1.0, abs=0.1), 1: pytest.approx(0.0, abs=0.1)}
+    assert lags == {0: pytest.approx(1.0, abs=0.25), 1: pytest.approx(0.0, abs=0.1)}
     assert left <= 0.02
-    # The rows of the first take over half way to the next place, which is far from a border beside a long token.
-    assert np.abs(borders[0, 0] - truth).max() > 0.3
+    # The rows of the first take over half way to the place of the next: by no constant too early.
+    assert np.ptp(borders[0, 0] - truth) > 0.3 and np.ptp(borders[0, 1] - truth) < 0.05
     found = attention.token_starts(attention.Reading(readings, np.ones(8)), [lags[0], lags[1]])
-    np.testing.assert_allclose(found[1:-1], truth, atol=0.04)
+    np.testing.assert_allclose(found[1:-1], truth, atol=0.05)
     assert found[0] == 0.0
 
 

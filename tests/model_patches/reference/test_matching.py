@@ -196,8 +196,10 @@ def test_unpacked_words_keep_their_order_and_lie_in_a_region(times: list[float],
         ([(1.0, 1.6), (1.5, 2.0), (2.2, 3.0)], [(1.0, 1.6), (1.5, 2.0), (2.2, 3.0)]),
         # What is heard between two long pauses, a breath, is no word's.
         ([(1.0, 2.8), (5.1, 5.5)], [(1.0, 3.0), (5.0, 5.5)]),
+        # Speech that no word stands for, half a second away.
+        ([(1.0, 1.1), (2.9, 3.0)], [(1.0, 1.6), (2.4, 3.0)]),
         # All sound before the first word is the first one's.
-        ([(1.7, 2.0), (2.2, 3.0)], [(1.0, 2.0), (2.2, 3.0)]),
+        ([(1.4, 2.0), (2.2, 3.0)], [(1.0, 2.0), (2.2, 3.0)]),
     ],
 )
 def test_sound_between_words_is_theirs(words: list, expected: list) -> None:

@@ -58,12 +58,12 @@ def markdown_summary(
 def _markdown_head(report: Report) -> Iterator[str]:
     run, count = report.run, len(report.documents)
     yield f"# ALAS of {cell(run.model)} on {cell(run.task)}"
-    kind, _, told = report.curves["verdicts"]["text"].partition(". ")
-    yield from ["", f"**{kind}.** {cell(told, longest=10_000)}", ""]
+    verdict = report.curves["verdicts"]
+    yield from ["", f"**{verdict['kind'].capitalize()}.** {cell(verdict['detail'], longest=10_000)}", ""]
     skipped = sum(scores.skipped is not None for scores in report.documents)
     yield (
         f"Run {cell(run.date)}: {count} documents, {skipped} skipped, {count - skipped - len(report.kept)} filtered "
-        f"out, {len(report.kept)} kept (answer similarity from {report.threshold:g} up, or equal labels)."
+        f"out, {len(report.kept)} kept (answer similarity from {report.selection.threshold:g} up, or equal labels)."
     )
     if unkept := nothing_kept(len(report.kept), len(report.scorable)):
         yield f"{unkept}."
@@ -164,7 +164,7 @@ def _markdown_lens(drawn: Mapping[str, str], lenses: Mapping[str, str]) -> Itera
 
 def _markdown_documents(report: Report, pictures: Mapping[str, str]) -> Iterator[str]:
     yield from ["", "## Documents"]
-    groups = ranked(report.documents, report.threshold)
+    groups = ranked(report.documents, report.selection.threshold)
     if not any(groups.values()):
         return
     yield from ["", "Documents that align best, typically and worst, by their own skill; each can be looked at:", ""]

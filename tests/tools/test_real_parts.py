@@ -488,7 +488,9 @@ def test_tau_is_of_words_that_are_right_and_the_score(scripts) -> None:
 
     def found(name: str, errors: float, value: float) -> dict:
         values = {key: [9.0, value, value / 2] for key in METRICS}
-        return {"adapter": name, "word_errors": errors, "values": values | {"cka": [9.0, -value, -value]}}
+        values |= {"cka": [9.0, -value, -value]}
+        judged = {"verdict": "aligned", "verdicts": "all layers"}
+        return {"adapter": name, "word_errors": errors, "values": values, **judged}
 
     lines = list(tables([found("a", 0.9, 0.1), found("b", 0.5, 0.2), found("c", 0.1, 0.4)]))
     assert lines[2].startswith("| a | 90.0% | 0.08 (0.10) |")

@@ -190,19 +190,21 @@ def as_json(bench: Bench) -> dict[str, Any]:
         "model": bench.model,
         "utterances": bench.utterances,
         "token_accuracy": round(bench.accuracy, 4),
-        "curves": [
-            {
-                "metric": key,
-                "connector": connector,
-                "values": _rounded(curve.values),
-                "low": _rounded(low for low, _ in curve.samples.layer_intervals()),
-                "high": _rounded(high for _, high in curve.samples.layer_intervals()),
-                "mean": _rounded([curve.mean])[0],
-                "mean_interval": _rounded(curve.samples.interval()),
-            }
-            for (key, connector), curve in bench.curves.items()
-        ],
+        "curves": [curve_as_json(key, connector, curve) for (key, connector), curve in bench.curves.items()],
         "wrong_order": {key: {o: _rounded(w) for o, w in bench.wrong_order(key).items()} for key in keys},
+    }
+
+
+def curve_as_json(key: str, connector: str, curve: Curve) -> dict[str, Any]:
+    """Return a metric's curve over the layers with its intervals as plain data."""
+    return {
+        "metric": key,
+        "connector": connector,
+        "values": _rounded(curve.values),
+        "low": _rounded(low for low, _ in curve.samples.layer_intervals()),
+        "high": _rounded(high for _, high in curve.samples.layer_intervals()),
+        "mean": _rounded([curve.mean])[0],
+        "mean_interval": _rounded(curve.samples.interval()),
     }
 
 

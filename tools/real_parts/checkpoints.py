@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench import METRICS, curves, scored
+from bench import METRICS, curve_as_json, curves, scored
 from features import load_shard
 from hearing import answers, word_errors
 from parts import default_work
@@ -27,9 +27,12 @@ from speech_llm import AUDIO_TOKENS, load_adapter, make_model, make_processor
 from states import OPENINGS, Reader
 from synthesis import Utterance
 from transformers import PreTrainedTokenizerBase, Qwen2AudioForConditionalGeneration
+from verdicts import curves_of
+
+from alas_metric.corpus.verdict import by_layer, verdicts
 
 Found = dict[str, Any]
-"""``adapter``, ``word_errors``, ``answers`` and the layers' values of each metric."""
+"""``adapter``, ``word_errors``, ``answers``, the layers' values of each metric, and the verdict."""
 
 
 def measured(
@@ -48,8 +51,15 @@ def measured(
     opening = OPENINGS["smollm2"]
     reader = Reader(model.model.language_model, tokenizer, opening, opening + AUDIO_TOKENS[1])
     documents = [scored(u, reader.words(u.text), reader.frames([_projected(model, f)])[0]) for u, f in heard]
-    values = {key: [round(float(v), 4) for v in curve.values] for key, curve in curves(documents).items()}
-    return {"word_errors": round(word_errors([u.text for u, _ in heard], said), 4), "answers": said, "values": values}
+    found = [curve_as_json(key, "", curve) for key, curve in curves(documents).items()]
+    judged = verdicts(curves_of({"utterances": len(documents), "curves": found}, ""))
+    return {
+        "word_errors": round(word_errors([u.text for u, _ in heard], said), 4),
+        "answers": said,
+        "values": {curve["metric"]: curve["values"] for curve in found},
+        "verdict": judged["leaning"] or judged["kind"],
+        "verdicts": by_layer(judged["layers"]),
+    }
 
 
 @torch.inference_mode()
@@ -66,11 +76,11 @@ def headline(values: Sequence[float]) -> float:
 def tables(found: Sequence[Found]) -> Iterator[str]:
     """Yield the table of the adapters and the table of Kendall's tau."""
     shown = ("alas_skill_raw", "alas_skill_centred", "alas_skill_standardised", *METRICS[3:])
-    yield f"| adapter | words wrong | {' | '.join(f'`{key}`' for key in shown)} |"
-    yield "|---|---:|" + "---:|" * len(shown)
+    yield f"| adapter | words wrong | {' | '.join(f'`{key}`' for key in shown)} | verdict | layer by layer |"
+    yield "|---|---:|" + "---:|" * len(shown) + "---|---|"
     for one in found:
         cells = (f"{headline(one['values'][key]):.2f} ({max(one['values'][key][1:]):.2f})" for key in shown)
-        yield f"| {one['adapter']} | {one['word_errors']:.1%} | {' | '.join(cells)} |"
+        yield f"| {one['adapter']} | {one['word_errors']:.1%} | {' | '.join(cells)} | {one['verdict']} | {one['verdicts']} |"
     if len(found) > 2:
         yield "\n| metric | tau of the headline | tau of the best layer |\n|---|---:|---:|"
         errors = [-one["word_errors"] for one in found]

@@ -173,7 +173,7 @@ def peaks(scores: np.ndarray, first: np.ndarray) -> np.ndarray:
     # With more rows than frames some have none of their own.
     found = np.maximum(np.where(inside, scores, -np.inf).argmax(axis=-1), first)
     found[..., 0] = 0.0  # there is no sound before the first token that could be another's
-    return found
+    return np.asarray(found, np.float64)
 
 
 def token_starts(reading: Reading, lags: Sequence[float]) -> np.ndarray:

@@ -588,4 +588,6 @@ def test_the_full_stops_of_an_abbreviation_take_no_speech_from_the_next_word() -
     for text in ("The U.S. president spoke to the press.", "The U.S. economy grew last year."):
         said = say(voice, sayer, "u", text)
         words = reference.words(said.samples.astype(np.float32), text, split_units(text))
-        assert [word.start for word in words[1:3]] == pytest.approx([start for _, start, _ in said.words[1:3]], abs=0.1)
+        assert [word.start for word in words[1:3]] == pytest.approx(
+            [start for _, start, _ in said.words[1:3]], abs=0.12
+        )

@@ -80,7 +80,8 @@ def tables(found: Sequence[Found]) -> Iterator[str]:
     yield "|---|---:|" + "---:|" * len(shown) + "---|---|"
     for one in found:
         cells = (f"{headline(one['values'][key]):.2f} ({max(one['values'][key][1:]):.2f})" for key in shown)
-        yield f"| {one['adapter']} | {one['word_errors']:.1%} | {' | '.join(cells)} | {one['verdict']} | {one['verdicts']} |"
+        judged = f"{one['verdict']} | {one['verdicts']}"
+        yield f"| {one['adapter']} | {one['word_errors']:.1%} | {' | '.join(cells)} | {judged} |"
     if len(found) > 2:
         yield "\n| metric | tau of the headline | tau of the best layer |\n|---|---:|---:|"
         errors = [-one["word_errors"] for one in found]

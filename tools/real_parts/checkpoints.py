@@ -1,6 +1,6 @@
 """Does the score follow learning? Word errors and every metric over the checkpoints that training left.
 
-    python tools/real_parts/checkpoints.py ADAPTER ... --output FILE.json [--work FOLDER] [--utterances 40]
+    python tools/real_parts/checkpoints.py ADAPTER ... --output FILE.json [--figure FILE.png] [--work FOLDER]
 
 Each adapter is merged, asked to repeat unseen sentences, and scored with the product's own functions on their exact
 times. ``FILE.json`` holds what was found, adapter by adapter, and is gone on with; a table is printed, and
@@ -91,11 +91,33 @@ def tables(found: Sequence[Found]) -> Iterator[str]:
             yield f"| `{key}` | {taus[0]:.2f} | {taus[1]:.2f} |"
 
 
+def figure(found: Sequence[Found], file: Path, key: str = "alas_skill_standardised") -> None:
+    """Draw a metric over the layers of each training's checkpoints, darker the more words are right."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    starts = list(dict.fromkeys(one["adapter"].split("/")[0] for one in found))
+    drawn, axes = pyplot.subplots(1, len(starts), figsize=(5 * len(starts), 3.6), sharey=True, layout="constrained")
+    shade = pyplot.get_cmap("viridis_r")
+    for start, axis in zip(starts, np.atleast_1d(axes), strict=True):
+        for one in (one for one in found if one["adapter"].startswith(f"{start}/")):
+            right = max(0.0, 1 - one["word_errors"])
+            label = f"{int(one['adapter'].split('-')[-1])}: {one['word_errors']:.0%}"
+            axis.plot(one["values"][key], color=shade(right), label=label)
+        axis.set(title=f"{start} start", xlabel="layer")
+        axis.legend(title="step: words wrong", fontsize="x-small", title_fontsize="x-small")
+    np.atleast_1d(axes)[0].set_ylabel(key)
+    drawn.savefig(file, dpi=110)
+
+
 def main() -> None:
     """Measure adapters."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("adapter", type=Path, nargs="+")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--figure", type=Path, help="curves over the layers, as a picture")
     parser.add_argument("--work", type=Path, default=default_work())
     parser.add_argument("--utterances", type=int, default=40)
     parser.add_argument("--threads", type=int, default=2)
@@ -113,6 +135,8 @@ def main() -> None:
             found.sort(key=lambda one: one["adapter"])
             arguments.output.write_text("[\n" + ",\n".join(map(json.dumps, found)) + "\n]\n")
     print("\n".join(tables(found)))
+    if arguments.figure:
+        figure(found, arguments.figure)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from loguru import logger
 
 from alas_metric.files import write_atomically
 
-ALGORITHM_VERSION = 4
+ALGORITHM_VERSION = 5
 """Part of every key: raised when times are found in another way, so that old entries are not taken."""
 
 SCHEMA_VERSION = 1

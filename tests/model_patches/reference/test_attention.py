@@ -58,3 +58,16 @@ def test_peaks_lie_in_their_rows_part_of_the_path() -> None:
             part = scores[head, row, int(first[head, row]) : after[head, row]]
             if row and len(part):
                 assert found[head, row] == first[head, row] + part.argmax()
+
+
+def test_heads_of_the_kind_of_the_best_are_taken_unless_the_others_are_much_better() -> None:
+    truth = np.arange(1.0, 9.0)
+    noise = np.tile([0.5, -0.5], 4)
+
+    def head(lag: float, error: float) -> list[np.ndarray]:
+        return [truth - 0.2 * lag + error * noise, truth + 0.2 * (1 - lag) + error * noise]
+
+    borders = np.array([head(1.0, 0.04), head(0.3, 0.05), head(0.0, 0.07), head(1.1, 0.08), head(0.9, 0.2)])
+    heads, _ = attention.choose_heads(borders, truth, [(0, k) for k in range(5)], 4)
+    # 1 and 2 have less error than 3, and less than half of that of 4.
+    assert [head.head for head in heads] == [0, 3, 1, 2]

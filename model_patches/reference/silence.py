@@ -246,8 +246,8 @@ def give_sound_to_words(spans: Sequence[Span], audio: np.ndarray) -> list[Span]:
     Example:
         >>> tone = np.sin(np.arange(16000) * 0.3)
         >>> audio = np.concatenate([tone, np.zeros(8000), tone])
-        >>> [(round(a, 1), round(b, 1)) for a, b in give_sound_to_words([(0.0, 0.5), (0.6, 0.8), (1.9, 2.4)], audio)]
-        [(0.0, 0.5), (0.6, 1.0), (1.5, 2.5)]
+        >>> [(round(a, 1), round(b, 1)) for a, b in give_sound_to_words([(0.0, 0.5), (0.7, 0.8), (1.9, 2.4)], audio)]
+        [(0.0, 0.6), (0.6, 1.0), (1.5, 2.5)]
     """
     found = _heard(audio)
     if found is None or not spans:

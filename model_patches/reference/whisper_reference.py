@@ -337,8 +337,8 @@ class WhisperReference(Aligner):
         )
         if error > _WORST_ERROR:
             logger.warning(
-                f"{self.name}: no head of this checkpoint follows English speech well: the borders of words are "
-                f"{error * 1000:.0f} ms off (median); alas_whisper_heads=layer:head;layer:head names others"
+                f"{self.name}: by these heads the borders of words in known English speech are {error * 1000:.0f} ms "
+                "off (median), which is much; alas_whisper_heads=layer:head;layer:head names others"
             )
         return chosen
 

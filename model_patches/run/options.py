@@ -35,7 +35,8 @@ class AlasOptions:
             task says, else Whisper large-v3.
         whisper_mode: ``align`` (the known transcript, by teacher forcing) or ``transcribe`` (recognise, then match).
         whisper_device: where Whisper runs; default: the model's device.
-        whisper_heads: alignment heads of a Whisper checkpoint given by path, ``layer:head;layer:head``.
+        whisper_heads: those that word times are read from, ``layer:head;layer:head``; default: those of the checkpoint
+            that follow known speech best.
         aligner_device: where Qwen3's aligner runs; default: the model's device.
         aligner_dtype: its number format: ``auto`` (the checkpoint's), ``float32``, ``bfloat16`` or ``float16``.
         language: language of the speech, as Whisper's codes; default: what the task says.

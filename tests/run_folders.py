@@ -28,6 +28,21 @@ def short_record(uid: str, similarity: np.ndarray) -> AlignmentRecord:
     )
 
 
+def record_of_two_sources(
+    uid: str, similarity: np.ndarray, words: Sequence[WordTiming], aligned: Sequence[WordTiming]
+) -> AlignmentRecord:
+    """Return the record of a document with gold word times and an aligner's, which are its primary ones."""
+    return score_pair(
+        similarity,
+        uid=uid,
+        transcript=" ".join(word.word for word in words),
+        words=[word.word for word in words],
+        frame_seconds=0.04,
+        references={"words": list(words), "whisper:x:align": list(aligned)},
+        reference="whisper:x:align",
+    )
+
+
 def write_run(
     folder: Path,
     records: Sequence[AlignmentRecord],

@@ -53,9 +53,9 @@ class Selection:
             detail = f"no reference {name!r}, only {sorted(record.references)}"
             return DocumentScores(record.uid, record.speaker, skipped="no_word_timestamps", detail=detail)
         scores = score_record(record, self.reference, self.contained)
-        return (
-            scores if self.min_confidence is None or scores.skipped is not None else _sure(scores, self.min_confidence)
-        )
+        if self.min_confidence is None or scores.skipped is not None:
+            return scores
+        return _sure(scores, self.min_confidence)
 
 
 def _sure(scores: DocumentScores, least: float) -> DocumentScores:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from run_folders import write_run
+from run_folders import record_of_two_sources, write_run
 
-from alas_metric import AlignmentRecord, Selection, WordTiming, score_pair, summarise
+from alas_metric import AlignmentRecord, Selection, WordTiming, summarise
 from alas_metric.commands.main import main
 from alas_metric.commands.shared import add_selection_options, selected
 from alas_metric.corpus.signature import comparable, parse
@@ -46,15 +46,7 @@ def records(timing: Callable[..., list[WordTiming]], similarity: Callable[..., n
         words = timing(5, 60, rng)
         sure = 0.5 if number % 2 else 0.9
         heard = [WordTiming(word.word, word.start + 0.02, word.end + 0.02, sure) for word in words]
-        record = score_pair(
-            similarity(words, 60, 0.2, rng),
-            uid=f"d{number:02}",
-            transcript=" ".join(word.word for word in words),
-            words=[word.word for word in words],
-            frame_seconds=0.04,
-            references={"whisper:x:align": heard, "words": words},
-            reference="whisper:x:align",
-        )
+        record = record_of_two_sources(f"d{number:02}", similarity(words, 60, 0.2, rng), words, heard)
         contained = number % 3 == 0
         similar = {"responses": 0.1 if contained else 0.9, "contained": float(contained)}
         return replace(record, audio_answer="Boston", text_answer="to Boston", similarities=similar)

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from run_folders import write_run
+from run_folders import record_of_two_sources, write_run
 
-from alas_metric import AlignmentRecord, Selection, WordTiming, score_pair, score_record, summarise
+from alas_metric import AlignmentRecord, Selection, WordTiming, score_record, summarise
 from alas_metric.commands.main import main
 from alas_metric.corpus.signature import answer_filter
 from alas_metric.document.agreement import border_distances, disagreement, far_words
@@ -34,15 +34,7 @@ def records(timing: Callable[..., list[WordTiming]], similarity: Callable[..., n
         words = timing(6, 80, rng)
         late = LATE[number % 3]
         aligned = [WordTiming(w.word, w.start + late, w.end + late, 0.9 - late) for w in words]
-        return score_pair(
-            similarity(words, 80, 0.1 + 5 * late, rng),
-            uid=f"d{number:02}",
-            transcript=" ".join(word.word for word in words),
-            words=[word.word for word in words],
-            frame_seconds=0.04,
-            references={"words": words, "whisper:x:align": aligned},
-            reference="whisper:x:align",
-        )
+        return record_of_two_sources(f"d{number:02}", similarity(words, 80, 0.1 + 5 * late, rng), words, aligned)
 
     return [*map(made, range(12)), AlignmentRecord.skip("d99", "missing_audio", "")]
 
